@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * New connections, and what happens to those under a rule, as it happens.
+ *
+ * sock_create  notes who makes a socket: sockops runs where "current" is anybody.
+ * sockops      ESTABLISHED: the rule is found and applied; RTO: nothing but a retransmission
+ *              stays unanswered, the user timeout is armed; RTT: an answer, it is taken back;
+ *              STATE: the end, with its evidence.
+ * setsockopt   weaker values that a program sets later are put right.
+ *
+ * Nothing here runs for a packet: the callbacks are those of connection set-up, of
+ * retransmission timeouts, and of state changes; RTT only while a timeout is armed.
+ */
+#include "host/bpf/record.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, HF_MAP_EVENTS_BYTES);
+} events SEC(".maps");
+
+static __always_inline void note_lost(void)
+{
+	__sync_fetch_and_add(&counters.lost, 1);
+}
+
+SEC("cgroup/sock_create")
+int hf_sock_create(struct bpf_sock *sk)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	struct hf_owner *owner;
+
+	if (sk->type != SOCK_STREAM || (sk->family != AF_INET && sk->family != AF_INET6))
+		return 1;
+	owner = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!owner)
+		return 1;
+	owner->pid = bpf_get_current_pid_tgid() >> 32;
+	owner->uid = (__u32)bpf_get_current_uid_gid();
+	owner->pass = 0;
+	bpf_core_read(owner->process, sizeof(owner->process), &task->group_leader->comm);
+	return 1;
+}
+
+static __always_inline void report(struct bpf_sock_ops *ctx, struct tcp_sock *tp,
+				   const struct hf_owner *owner, const struct hf_memory *m,
+				   __u32 kind, int error, __u32 outcome)
+{
+	struct hf_wire_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		note_lost();
+		return;
+	}
+	event->time_ns = bpf_ktime_get_ns();
+	event->kind = kind;
+	event->error = error;
+	gather(tp, &event->record);
+	event->record.cookie = bpf_get_socket_cookie(ctx);
+	((__u64 *)event->record.process)[0] = 0;
+	((__u64 *)event->record.process)[1] = 0;
+	gather_owner(owner, &event->record);
+	gather_memory(m, &event->record);
+	event->record.outcome = outcome;
+	bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_sock *tp, bool active)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct hf_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct hf_wire_rule *rule;
+	__u32 outcome, index;
+	__u32 flags = 0;
+	int found;
+
+	if (is_kernels(sk))
+		return;
+	found = find_rule(&sk->__sk_common, sk, owner, active ? HF_OUTGOING : HF_INCOMING);
+	if (found == UNKNOWN_RULE || control.by_owner)
+		__sync_fetch_and_add(&counters.unsettled, 1);
+	if (found < 0)
+		return;
+	index = found;
+	rule = bpf_map_lookup_elem(&rules, &index);
+	if (!rule)
+		return;
+	outcome = hold(ctx, tp, rule, control.by_owner, bpf_get_prandom_u32(), &flags);
+	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT)
+		return;
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG |
+					       BPF_SOCK_OPS_STATE_CB_FLAG);
+	report(ctx, tp, owner, bpf_sk_storage_get(&memory, sk, 0, 0), HF_WIRE_PROTECTED, 0,
+	       outcome);
+}
+
+static __always_inline void unanswered(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	struct sock *sk = &icsk->icsk_inet.sk;
+	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+
+	if (!m || is_orphan(sk) || sk->__sk_common.skc_state == HF_SYN_SENT)
+		return;
+	if (!icsk->icsk_retransmits)
+		arm(ctx, tp, m, 0);
+	else if (!m->armed_ms || icsk->icsk_user_timeout != m->armed_ms)
+		arm(ctx, tp, m, silent_ms(tp));
+	if (m->armed_ms)
+		bpf_sock_ops_cb_flags_set(ctx,
+					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG);
+}
+
+static __always_inline void answered(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+
+	if (!m)
+		return;
+	disarm(ctx, tp, m);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_RTT_CB_FLAG);
+}
+
+static __always_inline void ended(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+
+	if (m)
+		report(ctx, tp, bpf_sk_storage_get(&owners, sk, 0, 0), m, HF_WIRE_ENDED, sk->sk_err,
+		       0);
+}
+
+SEC("sockops")
+int hf_sockops(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *bpf_sk = ctx->sk;
+	struct tcp_sock *tp;
+
+	if (!bpf_sk)
+		return 1;
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_RTO_CB:
+	case BPF_SOCK_OPS_RTT_CB:
+	case BPF_SOCK_OPS_STATE_CB:
+		break;
+	default:
+		return 1;
+	}
+	tp = bpf_skc_to_tcp_sock(bpf_sk);
+	if (!tp)
+		return 1;
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		established(ctx, tp, true);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		established(ctx, tp, false);
+		break;
+	case BPF_SOCK_OPS_RTO_CB:
+		unanswered(ctx, tp);
+		break;
+	case BPF_SOCK_OPS_RTT_CB:
+		answered(ctx, tp);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] == BPF_TCP_CLOSE)
+			ended(ctx, tp);
+		break;
+	}
+	return 1;
+}
+
+/* The program's wishes with this one in; false if the option is none of ours. */
+static __always_inline bool take_wish(const struct bpf_sockopt *ctx, __u32 value,
+				      struct hf_settings *own)
+{
+	if (ctx->level == SOL_SOCKET && ctx->optname == SO_KEEPALIVE)
+		own->keepalive = !!value;
+	else if (ctx->level != SOL_TCP)
+		return false;
+	else if (ctx->optname == TCP_KEEPIDLE)
+		own->idle = value;
+	else if (ctx->optname == TCP_KEEPINTVL)
+		own->interval = value;
+	else if (ctx->optname == TCP_KEEPCNT)
+		own->count = value;
+	else if (ctx->optname == TCP_USER_TIMEOUT)
+		own->user_timeout_ms = value;
+	else
+		return false;
+	return true;
+}
+
+static __always_inline __u32 value_of(const struct bpf_sockopt *ctx, const struct hf_settings *set)
+{
+	if (ctx->level == SOL_SOCKET)
+		return set->keepalive;
+	if (ctx->optname == TCP_KEEPIDLE)
+		return set->idle;
+	if (ctx->optname == TCP_KEEPINTVL)
+		return set->interval;
+	if (ctx->optname == TCP_KEEPCNT)
+		return set->count;
+	return set->user_timeout_ms;
+}
+
+static __always_inline __u32 get_option(void *sk, int level, int name)
+{
+	__u32 value = 0;
+
+	bpf_getsockopt(sk, level, name, &value, sizeof(value));
+	return value;
+}
+
+/* Linux do_tcp_setsockopt refuses these; what it refuses is no wish. */
+static __always_inline bool acceptable(const struct hf_settings *own)
+{
+	return own->idle - 1 < HF_IDLE_MAX && own->interval - 1 < HF_INTERVAL_MAX &&
+	       own->count - 1 < HF_COUNT_MAX && own->user_timeout_ms <= INT32_MAX;
+}
+
+/*
+ * What is in force once the program has this wish: its own set as a whole if that meets the
+ * goals or must be left alone, ours as a whole if not.
+ */
+static __always_inline void settle_wish(const struct hf_memory *m, struct hf_settings *want)
+{
+	const struct hf_settings *own = &m->original;
+	struct hf_settings ours = m->written;
+
+	if (!(m->flags & HF_MEMORY_REPLACED) && hf_bpf_derive(&m->goals, &ours)) {
+		*want = *own;
+		return;
+	}
+	if (hf_bpf_decide(own, &m->goals, &ours, m->flags & HF_MEMORY_OVERRIDE, want) != HF_REPLACE)
+		*want = *own;
+}
+
+/*
+ * Lets the program's wish through where that keeps the goals, else puts the value in force in
+ * its place; the other options follow, so that sets are never mixed. With keepalive on the timer
+ * starts anew: a probe cannot leave because of us.
+ */
+SEC("cgroup/setsockopt")
+int hf_setsockopt(struct bpf_sockopt *ctx)
+{
+	__u32 *value = ctx->optval;
+	struct hf_settings own, now, rest = {};
+	struct hf_memory *m;
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk || (void *)(value + 1) > ctx->optval_end)
+		return 1;
+	if (ctx->level != SOL_TCP && ctx->level != SOL_SOCKET)
+		return 1;
+	m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	if (!m)
+		return 1;
+	own = m->original;
+	if (!take_wish(ctx, *value, &own) || !acceptable(&own))
+		return 1;
+	m->original = own;
+	settle_wish(m, &rest);
+	if (!own.user_timeout_ms && (m->flags & HF_MEMORY_FIXED))
+		rest.user_timeout_ms = m->written.user_timeout_ms;
+	now.keepalive = get_option(sk, SOL_SOCKET, SO_KEEPALIVE);
+	now.idle = get_option(sk, SOL_TCP, TCP_KEEPIDLE);
+	now.interval = get_option(sk, SOL_TCP, TCP_KEEPINTVL);
+	now.count = get_option(sk, SOL_TCP, TCP_KEEPCNT);
+	m->written = rest;
+	if (value_of(ctx, &rest) != value_of(ctx, &own)) {
+		*value = value_of(ctx, &rest);
+		__sync_fetch_and_add(&counters.clamped, 1);
+	}
+	take_wish(ctx, value_of(ctx, &now), &rest); /* the kernel writes this one itself */
+	now.user_timeout_ms = rest.user_timeout_ms; /* nor is the timeout any other option's */
+	write_settings(sk, &now, &rest, UINT32_MAX);
+	return 1;
+}

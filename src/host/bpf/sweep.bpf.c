@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * One pass over the TCP sockets of a network namespace (iter/tcp): shows them, brings them
+ * under the rules, gives back what was taken, or looks after armed user timeouts.
+ *
+ * When the stream to user space overflows, the kernel runs the program again for the same
+ * socket. The record that did not fit is kept, and the second run only writes it: nothing is
+ * counted or done twice, and no outcome is lost.
+ */
+#include "host/bpf/record.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64); /* namespace << 16 | port */
+	__type(value, __u8);
+} listeners SEC(".maps");
+
+const volatile bool hf_acts = true; /* false: the verifier need not look at what changes sockets */
+
+struct hf_record record; /* of the socket at hand; too big for the stack */
+__u64 unwritten;	 /* cookie of the socket whose record did not fit */
+
+/* The iterator shows listeners before connections, so direction is known when it matters. */
+static __always_inline void note_listener(struct sock_common *skc)
+{
+	__u64 key = (__u64)control.netns << 16 | skc->skc_num;
+	__u8 listens = 1;
+
+	bpf_map_update_elem(&listeners, &key, &listens, BPF_ANY);
+}
+
+static __always_inline __u8 direction_of(const struct sock_common *skc)
+{
+	__u64 key = (__u64)control.netns << 16 | skc->skc_num;
+
+	if (!control.by_direction)
+		return HF_ANY_DIRECTION;
+	return bpf_map_lookup_elem(&listeners, &key) ? HF_INCOMING : HF_OUTGOING;
+}
+
+static __always_inline bool audit_wanted(const struct hf_record *r, const struct hf_wire_rule *rule)
+{
+	struct hf_retransmission rtx = { .rto_ms = r->rto_ms, .retries = r->retries2 };
+	__u32 verdict = HF_NOT_JUDGED;
+	struct hf_goals goals = {};
+
+	if (!control.audits)
+		return true;
+	if (r->flags & HF_RECORD_RULE)
+		goals = r->goals;
+	if (control.arms && (r->flags & HF_RECORD_ARMS))
+		rtx.armed_by_ms = r->goals.dead_within_ms;
+	if (control.judge)
+		goals = rule->rule.goals;
+	if (!is_hands_off(r))
+		verdict = hf_bpf_audit(&r->settings, &goals, &rtx);
+	return control.audits >> verdict & 1;
+}
+
+/* Take the armed timeout back when nothing is unanswered; arm where the callbacks could not. */
+static __always_inline void look_after(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	__u64 persisting = (__u32)bpf_jiffies64() - icsk->icsk_probes_tstamp;
+
+	if (!icsk->icsk_retransmits && !icsk->icsk_probes_out) {
+		if (m->armed_ms)
+			disarm(sk, tp, m);
+		return;
+	}
+	if (m->armed_ms && icsk->icsk_user_timeout == m->armed_ms) {
+		counters.standing++;
+		return;
+	}
+	if (tp->packets_out && icsk->icsk_retransmits)
+		arm(sk, tp, m, silent_ms(tp)); /* at least as long ago as the first one */
+	else if (!tp->packets_out && icsk->icsk_pending == ICSK_TIME_PROBE0 &&
+		 icsk->icsk_probes_out >= 2)
+		arm(sk, tp, m, jiffies_to_ms(persisting));
+}
+
+/* Two probes seen unanswered, and now none: the peer came back. */
+static __always_inline bool revived(const struct tcp_sock *tp, struct hf_memory *m)
+{
+	__u32 unanswered = tp->inet_conn.icsk_probes_out;
+
+	if (unanswered >= 2)
+		m->flags |= HF_MEMORY_SUSPECTED;
+	if (unanswered || !(m->flags & HF_MEMORY_SUSPECTED))
+		return false;
+	m->flags &= ~HF_MEMORY_SUSPECTED;
+	return true;
+}
+
+static __always_inline __u32 act(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m,
+				 const struct hf_wire_rule *rule)
+{
+	bool provisional = control.by_owner && !(record.flags & HF_RECORD_OWNER_SETTLED);
+	__u32 outcome;
+
+	if (is_hands_off(&record))
+		return HF_OUTCOME_STATE;
+	if (rule->rule.flags & HF_RULE_ARM && m && revived(tp, m))
+		return HF_OUTCOME_REVIVED;
+	outcome = hold(sk, tp, rule, provisional, bpf_get_prandom_u32(), &record.flags);
+	if (outcome == HF_OUTCOME_PROBING || provisional)
+		counters.waiting++;
+	if (rule->rule.flags & HF_RULE_ARM)
+		hear_callbacks(sk, tp, BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
+	return outcome;
+}
+
+/* What the pass is for, on one full socket; matched: a rule names it. */
+static __always_inline void work(struct sock *sk, struct tcp_sock *tp,
+				 const struct hf_wire_rule *rule)
+{
+	struct hf_memory *m;
+
+	if (!hf_acts)
+		return;
+	m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	if (m && (control.mode & HF_MODE_DISARM))
+		disarm(sk, tp, m);
+	if (m && (control.mode & HF_MODE_RESTORE)) {
+		record.outcome = give_back(sk, tp, m);
+		return;
+	}
+	if (!(control.mode & HF_MODE_ACT))
+		return;
+	if (rule) {
+		record.outcome = act(sk, tp, m, rule);
+		m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	} else if (m && (m->flags & HF_MEMORY_PROVISIONAL)) {
+		record.outcome = give_back(sk, tp, m); /* the guess about its owner was wrong */
+		m = 0;
+	}
+	if (m)
+		look_after(sk, tp, m);
+	gather_memory(m, &record);
+}
+
+static __always_inline bool record_due(void)
+{
+	if (control.mode & (HF_MODE_SHOW | HF_MODE_REPORT))
+		return true;
+	return record.outcome != HF_OUTCOME_NONE && record.outcome != HF_OUTCOME_HELD &&
+	       record.outcome != HF_OUTCOME_STATE;
+}
+
+static __always_inline int write_record(struct seq_file *seq)
+{
+	if (record.flags & HF_RECORD_RULE)
+		return bpf_seq_write(seq, &record, sizeof(record));
+	return bpf_seq_write(seq, &record, HF_RECORD_SHORT);
+}
+
+static __always_inline struct hf_wire_rule *rule_for(struct sock_common *skc, struct sock *sk,
+						     const struct hf_owner *owner)
+{
+	int found = find_rule(skc, sk, owner, direction_of(skc));
+	__u32 index = found;
+
+	if (found == UNKNOWN_RULE)
+		counters.waiting++;
+	return found >= 0 ? bpf_map_lookup_elem(&rules, &index) : 0;
+}
+
+/* Owners are used where a pass has settled them, or where a guess will do for now. */
+static __always_inline struct hf_owner *owner_of(struct sock *sk)
+{
+	struct hf_owner *owner;
+
+	if (!control.owners)
+		return 0;
+	owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+	return owner && (owner->pass || control.provisional) ? owner : 0;
+}
+
+static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct hf_owner *owner = owner_of(sk);
+	struct hf_wire_rule *rule = rule_for(&sk->__sk_common, sk, owner);
+
+	if (!rule && !(control.mode & HF_MODE_ACT))
+		return;
+	gather(tp, &record);
+	record.cookie = bpf_get_socket_cookie(sk);
+	gather_owner(owner, &record);
+	gather_memory(bpf_sk_storage_get(&memory, sk, 0, 0), &record);
+	if (rule && !audit_wanted(&record, rule))
+		return;
+	work(sk, tp, rule);
+	if (!rule && record.outcome == HF_OUTCOME_NONE)
+		return;
+	counters.matched++;
+	if (record.outcome < HF_OUTCOMES)
+		counters.outcome[record.outcome]++;
+	if (record_due() && write_record(seq))
+		unwritten = record.cookie;
+}
+
+/* TIME_WAIT and connections not yet made: addresses only. */
+static __always_inline void show_small(struct seq_file *seq, struct sock_common *skc)
+{
+	if (!(control.mode & HF_MODE_SHOW) || control.audits)
+		return;
+	record = (struct hf_record){};
+	gather_common(skc, &record);
+	if (rule_for(skc, 0, 0) && !write_record(seq))
+		counters.matched++;
+}
+
+SEC("iter/tcp")
+int hf_sweep(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct tcp_sock *tp;
+	__u8 state;
+
+	if (!skc)
+		return 0;
+	state = skc->skc_state;
+	if (control.by_direction && state == HF_LISTEN)
+		note_listener(skc);
+	if (state == HF_NEW_SYN_RECV)
+		state = HF_SYN_RECV;
+	if (!(control.states >> (state & 31) & 1))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp) {
+		show_small(ctx->meta->seq, skc);
+		return 0;
+	}
+	if (unwritten && unwritten == bpf_get_socket_cookie(&tp->inet_conn.icsk_inet.sk)) {
+		if (!write_record(ctx->meta->seq))
+			unwritten = 0;
+		return 0;
+	}
+	unwritten = 0;
+	counters.visited++;
+	visit(ctx->meta->seq, tp);
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cgroup2 tree: its root, paths of ids, ids of globs. */
+#ifndef HF_HOST_CGROUP_H
+#define HF_HOST_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * An open directory of the cgroup2 root as this process may see it, or -errno. Needs no mount
+ * point (inside `ip netns exec` /sys/fs/cgroup is hidden); in a container without
+ * CAP_SYS_ADMIN the mounted one is taken.
+ */
+int hf_cgroup_root(void);
+
+/* Is the root of this process's cgroup namespace the host's? */
+bool hf_cgroup_is_host_root(void);
+
+/* "/user.slice/..." of an id into path; -errno where it is gone or out of sight. */
+int hf_cgroup_path(int root, uint64_t id, char *path, size_t size);
+
+/*
+ * Call fn for the id of every cgroup whose path matches: * within a name, ** across names
+ * (batch.slice and two asterisks: its descendants and itself). A pattern without a leading /
+ * is taken from the root. Returns how many matched, or -errno.
+ */
+int hf_cgroup_glob(int root, const char *pattern, int (*fn)(void *arg, uint64_t id), void *arg);
+
+/* The test behind it: does path match the pattern? */
+bool hf_cgroup_matches(const char *pattern, const char *path);
+
+#endif

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "host/host.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/bpf.h"
+#include "host/cgroup.h"
+#include "host/memory.h"
+#include "host/netns.h"
+
+#include "holdfast.skel.h"
+
+#define STREAM_BYTES 65536 /* above the 32 KB that the kernel's iterators fill */
+
+struct hf_host {
+	struct holdfast_bpf *bpf;
+	struct bpf_link *sweep, *owners;
+	struct bpf_link *steering[3];
+	struct ring_buffer *ring;
+	struct hf_netns_list netns;
+	struct hf_selection selection;
+	bool all_netns;
+	int place;   /* of the memory, -1 = nothing is remembered */
+	int watcher; /* holds the lock while we are the watcher, else -1 */
+	int cgroup_root;
+	uint64_t cgroup_id; /* the last one looked up, with its path */
+	char cgroup_path[PATH_MAX];
+	char warning[512];
+	hf_wire_event_fn event_fn;
+	void *event_arg;
+	char stream[STREAM_BYTES];
+};
+
+/* Two rules with the same stamp want the same of a connection (FNV-1a). */
+static uint64_t stamp_of(const struct hf_rule *rule)
+{
+	const struct {
+		const void *bytes;
+		size_t size;
+	} part[] = {
+		{ &rule->goals, sizeof(rule->goals) },
+		{ &rule->settings, sizeof(rule->settings) },
+		{ &rule->flags, sizeof(rule->flags) },
+		{ rule->name, sizeof(rule->name) },
+	};
+	uint64_t hash = 14695981039346656037u;
+
+	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++)
+		for (size_t j = 0; j < part[i].size; j++)
+			hash = (hash ^ ((const uint8_t *)part[i].bytes)[j]) * 1099511628211u;
+	return hash;
+}
+
+static int add_cgroup(void *arg, uint64_t id)
+{
+	struct hf_host *host = arg;
+	uint64_t rules = 1;
+
+	return bpf_map__update_elem(host->bpf->maps.cgroups, &id, sizeof(id), &rules, sizeof(rules),
+				    BPF_ANY);
+}
+
+/* Cgroups come and go: the glob is looked up again before each pass. */
+static int resolve_cgroups(struct hf_host *host, struct hf_problem *problem)
+{
+	int matched;
+
+	if (!host->selection.cgroup)
+		return 0;
+	matched = hf_cgroup_glob(host->cgroup_root, host->selection.cgroup, add_cgroup, host);
+	if (matched >= 0)
+		return 0;
+	return hf_problem_set(problem, HF_EXIT_FAILED, "match fewer cgroups",
+			      "cannot look up cgroups \"%s\": %s", host->selection.cgroup,
+			      strerror(-matched));
+}
+
+static int set_rule(struct hf_host *host, struct hf_problem *problem)
+{
+	struct hf_selection *selection = &host->selection;
+	struct hf_wire_rule wire = { .rule = selection->rule };
+	struct hf_control *control = &host->bpf->bss->control;
+	uint32_t index = 0;
+	int error;
+
+	if (!host->all_netns) {
+		wire.rule.match.fields |= HF_MATCH_NETNS;
+		wire.rule.match.netns = host->netns.entry[0].inum;
+	}
+	if (selection->cgroup)
+		wire.rule.match.fields |= HF_MATCH_CGROUP;
+	wire.stamp = stamp_of(&wire.rule);
+	control->rules = 1;
+	control->by_owner = !!(wire.rule.match.fields & HF_MATCH_OWNER);
+	control->by_cgroup = !!selection->cgroup;
+	control->by_direction = !!wire.rule.match.direction;
+	control->owners = selection->owners || control->by_owner;
+	control->audits = selection->audits;
+	control->judge = selection->judge;
+	error = bpf_map__update_elem(host->bpf->maps.rules, &index, sizeof(index), &wire,
+				     sizeof(wire), BPF_ANY);
+	if (error)
+		return hf_bpf_refused(problem, "cannot set the rule", -error);
+	return resolve_cgroups(host, problem);
+}
+
+/* Ask only the processes that matter, where a guess need not be proved wrong. */
+static void narrow_owners(struct hf_host *host)
+{
+	const struct hf_match *match = &host->selection.rule.match;
+	struct hf_control *control = &host->bpf->bss->control;
+
+	if (match->fields & HF_MATCH_PID)
+		control->task = match->pid;
+	if (match->fields & HF_MATCH_PROCESS)
+		memcpy(control->process, match->process, sizeof(control->process));
+}
+
+static int attach_passes(struct hf_host *host, enum hf_use use, struct hf_problem *problem)
+{
+	union bpf_iter_link_info info = {};
+	LIBBPF_OPTS(bpf_iter_attach_opts, only);
+
+	host->sweep = bpf_program__attach_iter(host->bpf->progs.hf_sweep, NULL);
+	if (!host->sweep)
+		return hf_bpf_refused(problem, "cannot attach the pass over sockets", errno);
+	if (use != HF_USE_WATCH)
+		narrow_owners(host);
+	if (host->bpf->bss->control.task && !host->all_netns) {
+		info.task.pid = host->bpf->bss->control.task;
+		only.link_info = &info;
+		only.link_info_len = sizeof(info);
+		host->owners = bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, &only);
+	}
+	if (!host->owners) /* kernels before 6.1 take no pid: the program itself leaves others out */
+		host->owners = bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, NULL);
+	if (!host->owners)
+		return hf_bpf_refused(problem, "cannot attach the pass over owners", errno);
+	return 0;
+}
+
+/* The pinned map, made where the use remembers; -1 = a fresh one is to be pinned or kept private. */
+static int recall(struct hf_host *host, enum hf_use use)
+{
+	struct hf_problem problem = {};
+
+	bool makes = use == HF_USE_ACT || use == HF_USE_WATCH;
+
+	host->place = hf_memory_place(makes, &problem);
+	if (host->place < 0) {
+		if (makes)
+			snprintf(host->warning, sizeof(host->warning),
+				 "what is done will not be remembered: %.200s; %.200s",
+				 problem.what, problem.mend);
+		return -1;
+	}
+	return hf_memory_get(host->place);
+}
+
+static int become_watcher(struct hf_host *host, struct hf_problem *problem)
+{
+	if (host->place < 0)
+		return 0;
+	host->watcher = hf_watcher_become(host->place);
+	if (host->watcher >= 0)
+		return 0;
+	return hf_problem_set(problem, HF_EXIT_FAILED,
+			      "end the other one, or give it the wider policy",
+			      host->watcher == -EWOULDBLOCK ? "another watcher is running" :
+							      "cannot lock the memory");
+}
+
+static int load(struct hf_host *host, enum hf_use use, struct hf_problem *problem)
+{
+	unsigned int programs = HF_PROGRAM_SWEEP | HF_PROGRAM_OWNERS;
+	int memory = recall(host, use);
+	int failed;
+
+	if (use != HF_USE_LOOK)
+		programs |= HF_PROGRAM_ACTS;
+	if (use == HF_USE_WATCH) {
+		programs |= HF_PROGRAMS_STEER;
+		if (become_watcher(host, problem)) {
+			if (memory >= 0)
+				close(memory);
+			return -1;
+		}
+	}
+	failed = hf_bpf_load(&host->bpf, programs, memory, problem);
+	if (memory >= 0)
+		close(memory);
+	else if (!failed && host->place >= 0 && (use == HF_USE_ACT || use == HF_USE_WATCH) &&
+		 hf_memory_pin(host->place, bpf_map__fd(host->bpf->maps.memory)))
+		snprintf(host->warning, sizeof(host->warning),
+			 "what is done will not be remembered: %s", strerror(errno));
+	return failed;
+}
+
+int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selection *selection,
+		 struct hf_problem *problem)
+{
+	struct hf_host *host = calloc(1, sizeof(*host));
+
+	if (!host)
+		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
+	host->selection = *selection;
+	host->place = host->watcher = host->netns.own_fd = -1;
+	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
+	host->cgroup_root = hf_cgroup_root();
+	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||
+	    load(host, use, problem) || set_rule(host, problem) ||
+	    attach_passes(host, use, problem)) {
+		hf_host_close(&host);
+		return -1;
+	}
+	*out = host;
+	return 0;
+}
+
+void hf_host_close(struct hf_host **slot)
+{
+	struct hf_host *host = *slot;
+
+	if (!host)
+		return;
+	hf_host_unsteer(host);
+	ring_buffer__free(host->ring);
+	bpf_link__destroy(host->sweep);
+	bpf_link__destroy(host->owners);
+	holdfast_bpf__destroy(host->bpf);
+	hf_netns_list_close(&host->netns);
+	if (host->watcher >= 0)
+		close(host->watcher);
+	if (host->place >= 0)
+		close(host->place);
+	if (host->cgroup_root >= 0)
+		close(host->cgroup_root);
+	free(host);
+	*slot = NULL;
+}
+
+const char *hf_host_warning(const struct hf_host *host)
+{
+	return host->warning;
+}
+
+const struct hf_counters *hf_host_counters(const struct hf_host *host)
+{
+	return &host->bpf->bss->counters;
+}
+
+bool hf_host_armed(const struct hf_host *host)
+{
+	return host->watcher >= 0 || (host->place >= 0 && hf_watcher_lives(host->place));
+}
+
+const char *hf_host_cgroup(struct hf_host *host, uint64_t id)
+{
+	if (host->cgroup_id == id && id)
+		return host->cgroup_path;
+	if (!id || host->cgroup_root < 0 ||
+	    hf_cgroup_path(host->cgroup_root, id, host->cgroup_path, sizeof(host->cgroup_path)))
+		return NULL;
+	host->cgroup_id = id;
+	return host->cgroup_path;
+}
+
+/* Takes what is whole from the front of the stream; returns bytes taken or what fn returned. */
+typedef int (*take_fn)(struct hf_host *host, const char *bytes, size_t size, size_t *taken,
+		       void *arg);
+
+static int drain(struct hf_host *host, struct bpf_link *link, take_fn take, void *arg,
+		 struct hf_problem *problem)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	size_t kept = 0, taken;
+	ssize_t got;
+	int result = 0;
+
+	if (fd < 0)
+		return hf_bpf_refused(problem, "cannot start a pass", errno);
+	while (!result) {
+		got = read(fd, host->stream + kept, sizeof(host->stream) - kept);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			continue; /* EAGAIN: a million sockets without a record */
+		if (got <= 0)
+			break;
+		kept += (size_t)got;
+		result = take(host, host->stream, kept, &taken, arg);
+		kept -= taken;
+		memmove(host->stream, host->stream + taken, kept);
+	}
+	if (!result && got < 0)
+		result = hf_bpf_refused(problem, "cannot read a pass", errno);
+	close(fd);
+	return result;
+}
+
+static int take_netns(struct hf_host *host, const char *bytes, size_t size, size_t *taken,
+		      void *arg)
+{
+	struct hf_wire_netns found;
+
+	(void)arg;
+	for (*taken = 0; size - *taken >= sizeof(found); *taken += sizeof(found)) {
+		memcpy(&found, bytes + *taken, sizeof(found));
+		hf_netns_add_of_socket(&host->netns, found.pid, (int)found.fd); /* may be gone */
+	}
+	return 0;
+}
+
+static int find_owners(struct hf_host *host, struct hf_problem *problem)
+{
+	struct hf_control *control = &host->bpf->bss->control;
+	uint8_t known = 1;
+
+	control->find_netns = host->all_netns;
+	if (!control->owners && !host->all_netns)
+		return 0;
+	for (size_t i = 0; host->all_netns && i < host->netns.count; i++)
+		bpf_map__update_elem(host->bpf->maps.known_netns, &host->netns.entry[i].inum,
+				     sizeof(uint32_t), &known, sizeof(known), BPF_ANY);
+	return drain(host, host->owners, take_netns, NULL, problem);
+}
+
+struct records {
+	hf_record_fn fn;
+	void *arg;
+};
+
+static int take_records(struct hf_host *host, const char *bytes, size_t size, size_t *taken,
+			void *arg)
+{
+	const struct records *records = arg;
+	const struct hf_record *record;
+	size_t length;
+	int result = 0;
+
+	(void)host;
+	for (*taken = 0; !result && size - *taken >= HF_RECORD_SHORT; *taken += length) {
+		record = (const struct hf_record *)(bytes + *taken);
+		length = record->flags & HF_RECORD_RULE ? sizeof(*record) : HF_RECORD_SHORT;
+		if (size - *taken < length)
+			break;
+		result = records->fn ? records->fn(records->arg, record) : 0;
+	}
+	return result;
+}
+
+static void reset_counters(struct hf_counters *counters)
+{
+	counters->visited = counters->matched = counters->standing = counters->waiting = 0;
+	memset(counters->outcome, 0, sizeof(counters->outcome));
+}
+
+static void set_control(struct hf_host *host, unsigned int mode)
+{
+	const uint32_t judged = HF_STATES_JUDGED;
+	const uint32_t held = judged | 1u << HF_FIN_WAIT1 | 1u << HF_CLOSING | 1u << HF_LAST_ACK;
+	struct hf_control *control = &host->bpf->bss->control;
+
+	control->mode = mode;
+	control->pass++;
+	control->states = host->selection.states ? host->selection.states : held;
+	control->arms = hf_host_armed(host);
+	control->provisional = host->watcher >= 0;
+}
+
+static int pass_over(struct hf_host *host, size_t i, struct records *records,
+		     struct hf_problem *problem)
+{
+	bool foreign = host->all_netns || host->selection.netns;
+	int result;
+
+	host->bpf->bss->control.netns = host->netns.entry[i].inum;
+	if (foreign && hf_netns_enter(&host->netns, i, problem))
+		return -1;
+	result = drain(host, host->sweep, take_records, records, problem);
+	if (foreign && hf_netns_leave(&host->netns) && !result)
+		result = hf_problem_set(problem, HF_EXIT_FAILED, NULL,
+					"cannot come back from a network namespace");
+	return result;
+}
+
+int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void *arg,
+		 struct hf_problem *problem)
+{
+	struct records records = { fn, arg };
+	int result = 0;
+
+	set_control(host, mode);
+	reset_counters(&host->bpf->bss->counters);
+	if (resolve_cgroups(host, problem))
+		return -1;
+	if (host->all_netns)
+		hf_netns_refresh(&host->netns);
+	if (mode & HF_MODE_OWNERS)
+		result = find_owners(host, problem);
+	for (size_t i = 0; !result && i < host->netns.count; i++)
+		result = pass_over(host, i, &records, problem);
+	return result;
+}
+
+int hf_host_steer(struct hf_host *host, struct hf_problem *problem)
+{
+	struct bpf_program *program[] = {
+		host->bpf->progs.hf_sock_create, /* first: sockops finds what it stored */
+		host->bpf->progs.hf_sockops,
+		host->bpf->progs.hf_setsockopt,
+	};
+
+	host->bpf->bss->control.provisional = 1;
+	if (host->cgroup_root < 0)
+		return hf_problem_set(problem, HF_EXIT_MISSING,
+				      "mount it: mount -t cgroup2 none DIR",
+				      "no cgroup2 hierarchy: %s", strerror(-host->cgroup_root));
+	for (size_t i = 0; i < sizeof(program) / sizeof(*program); i++) {
+		host->steering[i] = bpf_program__attach_cgroup(program[i], host->cgroup_root);
+		if (!host->steering[i])
+			return hf_bpf_refused(problem, "cannot attach to the cgroup2 root", errno);
+	}
+	return 0;
+}
+
+void hf_host_unsteer(struct hf_host *host)
+{
+	for (size_t i = 0; i < sizeof(host->steering) / sizeof(*host->steering); i++) {
+		bpf_link__destroy(host->steering[i]);
+		host->steering[i] = NULL;
+	}
+}
+
+static int hear_event(void *arg, void *data, size_t size)
+{
+	struct hf_host *host = arg;
+
+	if (size >= sizeof(struct hf_wire_event))
+		host->event_fn(host->event_arg, data);
+	return 0;
+}
+
+int hf_host_event_fd(const struct hf_host *host)
+{
+	struct hf_host *writable = (struct hf_host *)host;
+
+	if (!host->ring)
+		writable->ring = ring_buffer__new(bpf_map__fd(host->bpf->maps.events), hear_event,
+						  writable, NULL);
+	return host->ring ? ring_buffer__epoll_fd(host->ring) : -ENOMEM;
+}
+
+int hf_host_read_events(struct hf_host *host, hf_wire_event_fn fn, void *arg)
+{
+	host->event_fn = fn;
+	host->event_arg = arg;
+	return ring_buffer__consume(host->ring);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * This host's TCP connections through eBPF: one pass shows, applies or gives back; steering
+ * brings new connections under the rules and reports what becomes of them.
+ */
+#ifndef HF_HOST_HOST_H
+#define HF_HOST_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/bpf/wire.h"
+#include "host/problem.h"
+
+struct hf_host;
+
+/* Which connections, and what is wanted of them. */
+struct hf_selection {
+	struct hf_rule rule; /* match: numbers only; netns is filled in by hf_host_open */
+	const char *cgroup;  /* glob, NULL = any */
+	const char *netns;   /* as hf_netns_list_open takes it */
+	uint32_t states;     /* bit n: visit state n; 0 = those that rules may touch */
+	uint32_t audits;     /* bit n: enum hf_verdict n; 0 = any */
+	bool judge;	     /* judge by the rule's goals, not by those remembered */
+	bool owners;	     /* records shall say pid and process */
+};
+
+enum hf_use {
+	HF_USE_LOOK,	/* reads what is remembered, if anything is */
+	HF_USE_RESTORE, /* gives back what is remembered */
+	HF_USE_ACT,	/* remembers what it does */
+	HF_USE_WATCH,	/* the same, as the place's one watcher, new connections too */
+};
+
+/*
+ * Load what the use needs. -1 with a problem: HF_EXIT_MISSING where privileges or the kernel
+ * do not allow it, HF_EXIT_FAILED where another watcher lives.
+ */
+int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selection *selection,
+		 struct hf_problem *problem);
+void hf_host_close(struct hf_host **host);
+
+/* A warning that came up while opening ("" = none): what is done will not be remembered. */
+const char *hf_host_warning(const struct hf_host *host);
+
+/* Called for each record; non-zero ends the pass and is returned by it. */
+typedef int (*hf_record_fn)(void *arg, const struct hf_record *record);
+
+/*
+ * One pass over the selected namespaces; mode: enum hf_mode. The counters say what came of it.
+ */
+int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void *arg,
+		 struct hf_problem *problem);
+const struct hf_counters *hf_host_counters(const struct hf_host *host);
+
+/* Does a watcher live that arms user timeouts? (Ourselves included.) */
+bool hf_host_armed(const struct hf_host *host);
+
+/* "/user.slice/..." of a cgroup id, NULL where it is not known; valid until the next call. */
+const char *hf_host_cgroup(struct hf_host *host, uint64_t id);
+
+/* New connections come under the rule from here on, until hf_host_close or hf_host_unsteer. */
+int hf_host_steer(struct hf_host *host, struct hf_problem *problem);
+void hf_host_unsteer(struct hf_host *host);
+
+/* Events of connections under a rule: a descriptor to poll, and the reading of what is there. */
+typedef void (*hf_wire_event_fn)(void *arg, const struct hf_wire_event *event);
+int hf_host_event_fd(const struct hf_host *host);
+int hf_host_read_events(struct hf_host *host, hf_wire_event_fn fn, void *arg);
+
+#endif

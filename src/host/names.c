@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/names.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <holdfast/policy.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool hf_process_lives(uint32_t pid)
+{
+	return !kill((pid_t)pid, 0) || errno == EPERM;
+}
+
+static bool has_name(const char *pid, const char *name)
+{
+	char path[64], comm[HF_PROCESS_NAME + 1] = "";
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	length = fread(comm, 1, sizeof(comm) - 1, file);
+	fclose(file);
+	if (length) /* the kernel ends it with a newline, which a name may hold, too */
+		comm[length - 1] = '\0';
+	return !strncmp(comm, name, HF_PROCESS_NAME - 1);
+}
+
+bool hf_process_name_lives(const char *name)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	bool lives = false;
+
+	if (!proc)
+		return false;
+	while (!lives && (entry = readdir(proc)))
+		lives = isdigit((unsigned char)entry->d_name[0]) && has_name(entry->d_name, name);
+	closedir(proc);
+	return lives;
+}
+
+bool hf_user_find(const char *name, uint32_t *uid)
+{
+	const struct passwd *user = getpwnam(name);
+	unsigned long number;
+	char *end;
+
+	if (user) {
+		*uid = user->pw_uid;
+		return true;
+	}
+	errno = 0;
+	number = strtoul(name, &end, 10);
+	if (!isdigit((unsigned char)*name) || *end || errno || number >= UINT32_MAX)
+		return false;
+	*uid = (uint32_t)number;
+	return true;
+}
