@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The watch: new connections are steered in the kernel; here are the passes that do what
+ * callbacks cannot, and the events. A pass runs when something waits for it (looked at once a
+ * second, at the cost of reading a few counters) and else every quarter of the goal.
+ */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/event.h"
+#include "cli/options_parse.h"
+#include "cli/outcome.h"
+#include "cli/request.h"
+#include "core/duration.h"
+
+#define TICK_S 1
+#define SLOWEST_PASS_MS 30000
+
+struct watch_options {
+	struct hf_request request;
+	bool restore;
+};
+
+struct watch {
+	struct hf_host *host;
+	struct event_base *base;
+	struct event *ring, *tick, *interrupt, *terminate;
+	struct hf_problem problem;
+	bool json, colour, restore, first, failed;
+	uint64_t unsettled, armed, lost; /* as last seen */
+	uint32_t ticks, pass_ticks;	 /* since the last pass; until the next one */
+	unsigned int later;		 /* mode of all passes but the first */
+};
+
+enum {
+	RESTORE = HF_OPTION_KEY
+};
+
+static const struct argp_option options_table[] = {
+	{ "restore", RESTORE, 0, 0, "Give the programs' own settings back at the end", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct watch_options *options = state->input;
+
+	(void)argument;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		options->restore = false;
+		hf_request_init(&options->request, state);
+		return 0;
+	case RESTORE:
+		options->restore = true;
+		return hf_option_once(state, options_table, key);
+	case ARGP_KEY_SUCCESS:
+		if (options->request.filter.states_given || options->request.filter.audit)
+			return hf_option_error(state, "without it, or `holdfast apply` with it",
+					       "--state and --audit do not go with watch, which "
+					       "takes connections as they come");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options_table,
+	.parser = parse,
+	.doc = "Keep every matching connection alive and watched, open ones and new ones, until "
+	       "interrupted. Prints what happens to them.\v"
+	       "Settings of a program's own that meet the goals stay; weaker ones are replaced as a "
+	       "whole, also those it sets later. While data stays unanswered the user timeout is "
+	       "armed, so that a dead peer is found then, too; the next answer takes it back. At "
+	       "the end the settings stay (`holdfast restore` gives them back) unless --restore.",
+	.children = hf_request_children,
+};
+
+static void emit(struct watch *watch, const struct hf_event *event)
+{
+	hf_event_print(event, watch->json, watch->colour, stdout);
+}
+
+static void on_wire_event(void *arg, const struct hf_wire_event *wire)
+{
+	struct hf_event event;
+
+	hf_event_of_wire(wire, &event);
+	emit(arg, &event);
+}
+
+/* What a pass did. The open ones that the first pass finds are summed up for people. */
+static int on_record(void *arg, const struct hf_record *record)
+{
+	struct watch *watch = arg;
+	struct hf_event event;
+
+	if (watch->first && !watch->json)
+		return 0;
+	switch (record->outcome) {
+	case HF_OUTCOME_SET:
+	case HF_OUTCOME_KEPT:
+		hf_event_now(HF_EVENT_PROTECTED, record, hf_outcome_name(record->outcome), &event);
+		break;
+	case HF_OUTCOME_REVIVED:
+		hf_event_now(HF_EVENT_REVIVED, record, NULL, &event);
+		break;
+	case HF_OUTCOME_FAILED:
+		hf_event_now(HF_EVENT_ERROR, record, "the kernel refused a setting", &event);
+		break;
+	default:
+		return 0;
+	}
+	emit(watch, &event);
+	return 0;
+}
+
+/* A reader that has gone ends the watch as an interrupt does. */
+static void flush(struct watch *watch)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return;
+	if (hf_command_output(-errno))
+		watch->failed = true;
+	event_base_loopbreak(watch->base);
+}
+
+static void say_lost(struct watch *watch)
+{
+	uint64_t lost = hf_host_counters(watch->host)->lost;
+	struct hf_event event;
+	char action[64];
+
+	if (lost == watch->lost)
+		return;
+	snprintf(action, sizeof(action), "%llu events were lost: they came too fast",
+		 (unsigned long long)(lost - watch->lost));
+	hf_event_now(HF_EVENT_LOST, NULL, action, &event);
+	emit(watch, &event);
+	watch->lost = lost;
+}
+
+static void on_ring(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch *watch = arg;
+
+	(void)fd;
+	(void)what;
+	hf_host_read_events(watch->host, on_wire_event, watch);
+	say_lost(watch);
+	flush(watch);
+}
+
+static int pass(struct watch *watch, unsigned int mode)
+{
+	const struct hf_counters *counters = hf_host_counters(watch->host);
+
+	watch->ticks = 0;
+	watch->unsettled = counters->unsettled;
+	watch->armed = counters->armed;
+	return hf_host_pass(watch->host, mode, on_record, watch, &watch->problem);
+}
+
+static bool pass_due(const struct watch *watch)
+{
+	const struct hf_counters *counters = hf_host_counters(watch->host);
+
+	return watch->ticks >= watch->pass_ticks || counters->unsettled != watch->unsettled ||
+	       counters->armed != watch->armed || counters->standing || counters->waiting;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch *watch = arg;
+
+	(void)fd;
+	(void)what;
+	watch->ticks += TICK_S;
+	if (!pass_due(watch))
+		return;
+	if (pass(watch, watch->later)) {
+		watch->failed = true;
+		hf_command_fail(&watch->problem);
+		event_base_loopbreak(watch->base);
+	}
+	flush(watch);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch *watch = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(watch->base);
+}
+
+static int make_loop(struct watch *watch)
+{
+	const struct timeval second = { .tv_sec = TICK_S };
+	int ring = hf_host_event_fd(watch->host);
+
+	watch->base = event_base_new();
+	if (!watch->base || ring < 0)
+		return hf_problem_set(&watch->problem, HF_EXIT_FAILED, NULL, "out of memory");
+	watch->ring = event_new(watch->base, ring, EV_READ | EV_PERSIST, on_ring, watch);
+	watch->tick = event_new(watch->base, -1, EV_PERSIST, on_tick, watch);
+	watch->interrupt = evsignal_new(watch->base, SIGINT, on_signal, watch);
+	watch->terminate = evsignal_new(watch->base, SIGTERM, on_signal, watch);
+	if (!watch->ring || !watch->tick || !watch->interrupt || !watch->terminate ||
+	    event_add(watch->ring, NULL) || event_add(watch->tick, &second) ||
+	    event_add(watch->interrupt, NULL) || event_add(watch->terminate, NULL))
+		return hf_problem_set(&watch->problem, HF_EXIT_FAILED, NULL,
+				      "cannot start the event loop");
+	return 0;
+}
+
+static void free_loop(struct watch *watch)
+{
+	struct event *events[] = { watch->ring, watch->tick, watch->interrupt, watch->terminate };
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i])
+			event_free(events[i]);
+	if (watch->base)
+		event_base_free(watch->base);
+}
+
+static void say_watching(const struct watch *watch, const struct hf_selection *selection)
+{
+	const struct hf_goals *goals = &selection->rule.goals;
+	const struct hf_settings *settings = &selection->rule.settings;
+	char dead_within[HF_DURATION_TEXT] = "-", keep_open[HF_DURATION_TEXT] = "-";
+
+	if (!watch->json)
+		hf_outcome_print(hf_host_counters(watch->host), "no open connection matches yet");
+	fflush(stdout);
+	if (goals->dead_within_ms)
+		hf_duration_format(goals->dead_within_ms, dead_within);
+	if (goals->keep_open_ms)
+		hf_duration_format(goals->keep_open_ms, keep_open);
+	fprintf(stderr,
+		"holdfast: watching (rule \"%s\": dead within %s, keep open %s, "
+		"settings %u/%u/%u)\n",
+		selection->rule.name, dead_within, keep_open, settings->idle, settings->interval,
+		settings->count);
+}
+
+/* Steer first, then sweep, so that no connection falls between. */
+static int start(struct watch *watch, const struct hf_selection *selection)
+{
+	if (make_loop(watch) || hf_host_steer(watch->host, &watch->problem))
+		return -1;
+	watch->first = true;
+	if (pass(watch, HF_MODE_ACT | HF_MODE_OWNERS))
+		return -1;
+	watch->first = false;
+	say_watching(watch, selection);
+	return 0;
+}
+
+/* No user timeout is left standing, whatever else is left. */
+static void end(struct watch *watch)
+{
+	hf_host_unsteer(watch->host);
+	hf_host_read_events(watch->host, on_wire_event, watch);
+	if (hf_host_pass(watch->host, watch->restore ? HF_MODE_RESTORE : HF_MODE_DISARM, NULL, NULL,
+			 &watch->problem)) {
+		watch->failed = true;
+		hf_command_fail(&watch->problem);
+	} else if (watch->restore) {
+		fprintf(stderr, "holdfast: gave back %llu connections' own settings\n",
+			(unsigned long long)hf_host_counters(watch->host)
+				->outcome[HF_OUTCOME_RESTORED]);
+	}
+	fflush(stdout);
+}
+
+static uint32_t ticks_between_passes(const struct hf_goals *goals)
+{
+	uint32_t ms = goals->dead_within_ms / 4;
+
+	if (!ms || ms > SLOWEST_PASS_MS)
+		ms = SLOWEST_PASS_MS;
+	return ms < 1000 ? 1 : ms / 1000;
+}
+
+static int run(int argc, char **argv)
+{
+	struct watch_options options;
+	struct hf_selection selection;
+	struct watch watch = { 0 };
+	int exit = HF_EXIT_DONE;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+		return HF_EXIT_USAGE;
+	if (hf_request_select(&options.request, "watch", &selection, &watch.problem))
+		return hf_command_fail(&watch.problem);
+	selection.rule.flags |= HF_RULE_ARM;
+	selection.owners = true;
+	selection.states = 0;
+	watch.json = options.request.output.json;
+	watch.colour = hf_colour_wanted(stdout);
+	watch.restore = options.restore;
+	watch.later = HF_MODE_ACT;
+	if (selection.rule.match.fields & HF_MATCH_OWNER)
+		watch.later |= HF_MODE_OWNERS;
+	watch.pass_ticks = ticks_between_passes(&selection.rule.goals);
+	if (hf_host_open(&watch.host, HF_USE_WATCH, &selection, &watch.problem))
+		return hf_command_fail(&watch.problem);
+	if (*hf_host_warning(watch.host))
+		fprintf(stderr, "holdfast: %s\n", hf_host_warning(watch.host));
+	if (start(&watch, &selection)) {
+		exit = hf_command_fail(&watch.problem);
+	} else {
+		event_base_dispatch(watch.base);
+		end(&watch);
+		exit = watch.failed ? HF_EXIT_FAILED : HF_EXIT_DONE;
+	}
+	free_loop(&watch);
+	hf_host_close(&watch.host);
+	return exit;
+}
+
+const struct hf_command hf_cmd_watch = {
+	.name = "watch",
+	.summary = "keep open and new connections alive and watched, until interrupted",
+	.argp = &argp,
+	.run = run,
+};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One connection as `list` shows it: its columns, its bounds, its verdict. */
+#ifndef HF_CLI_CONNECTION_H
+#define HF_CLI_CONNECTION_H
+
+#include "cli/table.h"
+#include "host/host.h"
+
+struct hf_connection {
+	const struct hf_record *record;
+	struct hf_bounds bounds;
+	enum hf_verdict verdict; /* HF_NOT_JUDGED outside of what the audit judges */
+	struct hf_host *host;	 /* to look cgroups up */
+};
+
+/*
+ * Judge a record: by policy if given (not NULL), else by the goals of the rule it is under, else
+ * by the default. armed: a living watcher arms user timeouts.
+ */
+void hf_connection_judge(const struct hf_record *record, const struct hf_goals *policy, bool armed,
+			 struct hf_connection *out);
+
+enum hf_column_set {
+	HF_COLUMNS_TEXT,
+	HF_COLUMNS_JSON
+};
+
+#define HF_CONNECTION_COLUMNS 32
+
+struct hf_columns {
+	const struct hf_column *column[HF_CONNECTION_COLUMNS];
+	unsigned int count;
+	bool owners; /* one of them says who holds the connection */
+};
+
+/* The default columns of a form. */
+void hf_columns_default(enum hf_column_set set, struct hf_columns *out);
+
+/*
+ * Parse "local,remote,audit". On an unknown name returns it within text (up to its comma or end),
+ * NULL on success.
+ */
+const char *hf_columns_parse(const char *text, struct hf_columns *out);
+
+/* All names, comma-separated, for --help and errors. */
+const char *hf_columns_names(void);
+
+/* Add the connection's cells as one row. */
+void hf_connection_row(struct hf_table *table, const struct hf_columns *columns,
+		       const struct hf_connection *connection);
+
+/* "protected", "slow", "unprotected"; NULL for HF_NOT_JUDGED. */
+const char *hf_verdict_name(enum hf_verdict verdict);
+enum hf_colour hf_verdict_colour(enum hf_verdict verdict);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events of connections under a rule, as people and programs read them. */
+#ifndef HF_CLI_EVENT_H
+#define HF_CLI_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "host/host.h"
+
+enum hf_event_kind {
+	HF_EVENT_PROTECTED,
+	HF_EVENT_DEAD,
+	HF_EVENT_RESET,
+	HF_EVENT_CLOSED,
+	HF_EVENT_REVIVED,
+	HF_EVENT_DESTROYED,
+	HF_EVENT_BRAKED,
+	HF_EVENT_LOST,
+	HF_EVENT_ERROR,
+};
+#define HF_EVENT_KINDS 9
+
+struct hf_event {
+	enum hf_event_kind kind;
+	int64_t time_ms;		/* since the epoch, UTC */
+	const struct hf_record *record; /* NULL where no connection is meant */
+	int error;			/* errno the program was told, 0 = none */
+	const char *action;		/* what was done, NULL = nothing */
+};
+
+/* How a connection under a rule ended, from the error that its program is told. */
+enum hf_event_kind hf_event_of_end(int error);
+
+/* An event of the ring, at the time it happened. The record stays the wire event's. */
+void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_event *out);
+
+/* An event of this moment. */
+void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const char *action,
+		  struct hf_event *out);
+
+/* One line: JSON, or text (colour: for a terminal). Does not flush. */
+void hf_event_print(const struct hf_event *event, bool json, bool colour, FILE *out);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "host/names.h"
+
+const struct argp_child hf_request_children[] = {
+	{ &hf_filter_argp, 0, NULL, 0 },
+	{ &hf_policy_argp, 0, NULL, 0 },
+	{ &hf_output_argp, 0, NULL, 0 },
+	{ 0 },
+};
+
+void hf_request_init(struct hf_request *request, const struct argp_state *state)
+{
+	state->child_inputs[0] = &request->filter;
+	state->child_inputs[1] = &request->policy;
+	state->child_inputs[2] = &request->output;
+}
+
+static int name_process(const char *name, struct hf_match *match, struct hf_problem *problem)
+{
+	if (!hf_process_name_lives(name))
+		return hf_problem_set(problem, HF_EXIT_USAGE,
+				      "give the name that ps -o comm shows (at most 15 bytes)",
+				      "no process is named \"%s\"", name);
+	match->fields |= HF_MATCH_PROCESS;
+	snprintf(match->process, sizeof(match->process), "%.*s", HF_PROCESS_NAME - 1, name);
+	return 0;
+}
+
+static int name_user(const char *name, struct hf_match *match, struct hf_problem *problem)
+{
+	if (!hf_user_find(name, &match->uid))
+		return hf_problem_set(problem, HF_EXIT_USAGE, "give a name of `getent passwd`",
+				      "no user \"%s\"", name);
+	match->fields |= HF_MATCH_UID;
+	return 0;
+}
+
+int hf_request_select(const struct hf_request *request, const char *name,
+		      struct hf_selection *selection, struct hf_problem *problem)
+{
+	const struct hf_filter_options *filter = &request->filter;
+	struct hf_match match = filter->match;
+
+	if ((match.fields & HF_MATCH_PID) && !hf_process_lives(match.pid))
+		return hf_problem_set(problem, HF_EXIT_USAGE, "give one that ps shows",
+				      "no process %u", match.pid);
+	if (filter->process && name_process(filter->process, &match, problem))
+		return -1;
+	if (filter->user && name_user(filter->user, &match, problem))
+		return -1;
+	*selection = (struct hf_selection){
+		.rule = { .match = match,
+			  .goals = request->policy.goals,
+			  .settings = request->policy.settings,
+			  .flags = request->policy.override ? HF_RULE_OVERRIDE : 0 },
+		.cgroup = filter->cgroup,
+		.netns = filter->netns,
+		.states = match.states, /* decides what is visited; nothing else need ask */
+		.audits = filter->audit ? 1u << filter->audit : 0,
+		.judge = request->policy.given,
+	};
+	selection->rule.match.states = 0;
+	snprintf(selection->rule.name, sizeof(selection->rule.name), "%s", name);
+	return 0;
+}
