@@ -1,3 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/command.h"
-static int run(int a,char**b){(void)a;(void)b;return 0;}
-const struct hf_command hf_cmd_doctor={.name="doctor",.summary="x",.run=run};
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "cli/options.h"
+#include "cli/table.h"
+#include "host/doctor.h"
+
+static const struct hf_column status = { "status", "STATUS", HF_LEFT, 0, 0 },
+			      check = { "check", "CHECK", HF_LEFT, 0, 0 },
+			      detail = { "detail", "WHAT WAS FOUND", HF_LEFT, 24, 0 },
+			      mend = { "mend", "WHAT TO DO", HF_LEFT, 24, 0 };
+static const struct hf_column *const columns[] = { &status, &check, &detail, &mend };
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	(void)argument;
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = state->input;
+	return 0;
+}
+
+static const struct argp_child children[] = { { &hf_output_argp, 0, NULL, 0 }, { 0 } };
+
+static const struct argp argp = {
+	.parser = parse,
+	.doc = "What this kernel and these privileges allow, a line each, and what to do about the "
+	       "rest. Nothing is changed: programs are loaded to see whether they can be, and "
+	       "unloaded.\v"
+	       "Exit status 1 if something is missing that `holdfast watch` needs.",
+	.children = children,
+};
+
+static const struct {
+	const char *name;
+	enum hf_colour colour;
+} states[] = {
+	[HF_FINDING_OK] = { "ok", HF_GOOD },
+	[HF_FINDING_LIMITED] = { "limited", HF_WARN },
+	[HF_FINDING_MISSING] = { "missing", HF_BAD },
+};
+
+struct report {
+	struct hf_table *table;
+	bool missing;
+};
+
+static void add(void *arg, const struct hf_finding *finding)
+{
+	struct report *report = arg;
+
+	report->missing |= finding->state == HF_FINDING_MISSING;
+	hf_table_text(report->table, states[finding->state].name, states[finding->state].colour);
+	hf_table_text(report->table, finding->check, HF_PLAIN);
+	hf_table_text(report->table, finding->detail, HF_PLAIN);
+	hf_table_text(report->table, *finding->mend ? finding->mend : NULL, HF_PLAIN);
+	hf_table_end_row(report->table);
+}
+
+static int run(int argc, char **argv)
+{
+	struct hf_output_options output;
+	struct report report = { 0 };
+	int exit;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &output))
+		return HF_EXIT_USAGE;
+	report.table =
+		hf_table_open(columns, sizeof(columns) / sizeof(*columns), output.json, stdout);
+	if (!report.table)
+		return hf_command_output(-ENOMEM);
+	hf_doctor_examine(add, &report);
+	exit = hf_command_output(hf_table_close(&report.table));
+	return exit || !report.missing ? exit : HF_EXIT_BAD_NEWS;
+}
+
+const struct hf_command hf_cmd_doctor = {
+	.name = "doctor",
+	.summary = "what this kernel and these privileges allow, and the mend",
+	.argp = &argp,
+	.run = run,
+};

@@ -20,6 +20,8 @@
 
 #define TICK_S 1
 #define SLOWEST_PASS_MS 30000
+#define FULL_PASS_S 300 /* even where nothing asks for it */
+#define DRAIN_US 100000 /* events that are no news wait so long in the ring */
 
 struct watch_options {
 	struct hf_request request;
@@ -29,12 +31,13 @@ struct watch_options {
 struct watch {
 	struct hf_host *host;
 	struct event_base *base;
-	struct event *ring, *tick, *interrupt, *terminate;
+	struct event *ring, *drain, *tick, *interrupt, *terminate;
 	struct hf_problem problem;
 	bool json, colour, restore, first, failed;
 	uint64_t unsettled, armed, lost; /* as last seen */
-	uint32_t ticks, pass_ticks;	 /* since the last pass; until the next one */
-	unsigned int later;		 /* mode of all passes but the first */
+	uint32_t ticks, full_ticks;	 /* since the last pass; since the last full one */
+	uint32_t pass_ticks;		 /* until the next one */
+	bool by_owner;			 /* the rule asks who holds a connection */
 };
 
 enum {
@@ -152,9 +155,9 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	hf_host_read_events(watch->host, on_wire_event, watch);
+	if (hf_host_read_events(watch->host, on_wire_event, watch) > 0)
+		flush(watch);
 	say_lost(watch);
-	flush(watch);
 }
 
 static int pass(struct watch *watch, unsigned int mode)
@@ -162,29 +165,40 @@ static int pass(struct watch *watch, unsigned int mode)
 	const struct hf_counters *counters = hf_host_counters(watch->host);
 
 	watch->ticks = 0;
+	if (!(mode & HF_MODE_TEND))
+		watch->full_ticks = 0;
 	watch->unsettled = counters->unsettled;
 	watch->armed = counters->armed;
 	return hf_host_pass(watch->host, mode, on_record, watch, &watch->problem);
 }
 
-static bool pass_due(const struct watch *watch)
+/* The mode of the pass that is due; 0 = none is. */
+static unsigned int pass_due(const struct watch *watch)
 {
 	const struct hf_counters *counters = hf_host_counters(watch->host);
 
-	return watch->ticks >= watch->pass_ticks || counters->unsettled != watch->unsettled ||
-	       counters->armed != watch->armed || counters->standing || counters->waiting;
+	if (counters->unsettled != watch->unsettled || counters->waiting ||
+	    watch->full_ticks >= FULL_PASS_S)
+		return watch->by_owner ? HF_MODE_ACT | HF_MODE_OWNERS : HF_MODE_ACT;
+	if (counters->armed != watch->armed || counters->standing ||
+	    watch->ticks >= watch->pass_ticks)
+		return HF_MODE_ACT | HF_MODE_TEND;
+	return 0;
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *watch = arg;
+	unsigned int mode;
 
 	(void)fd;
 	(void)what;
 	watch->ticks += TICK_S;
-	if (!pass_due(watch))
+	watch->full_ticks += TICK_S;
+	mode = pass_due(watch);
+	if (!mode)
 		return;
-	if (pass(watch, watch->later)) {
+	if (pass(watch, mode)) {
 		watch->failed = true;
 		hf_command_fail(&watch->problem);
 		event_base_loopbreak(watch->base);
@@ -203,19 +217,21 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
 static int make_loop(struct watch *watch)
 {
-	const struct timeval second = { .tv_sec = TICK_S };
+	const struct timeval second = { .tv_sec = TICK_S }, often = { .tv_usec = DRAIN_US };
 	int ring = hf_host_event_fd(watch->host);
 
 	watch->base = event_base_new();
 	if (!watch->base || ring < 0)
 		return hf_problem_set(&watch->problem, HF_EXIT_FAILED, NULL, "out of memory");
 	watch->ring = event_new(watch->base, ring, EV_READ | EV_PERSIST, on_ring, watch);
+	watch->drain = event_new(watch->base, -1, EV_PERSIST, on_ring, watch);
 	watch->tick = event_new(watch->base, -1, EV_PERSIST, on_tick, watch);
 	watch->interrupt = evsignal_new(watch->base, SIGINT, on_signal, watch);
 	watch->terminate = evsignal_new(watch->base, SIGTERM, on_signal, watch);
-	if (!watch->ring || !watch->tick || !watch->interrupt || !watch->terminate ||
-	    event_add(watch->ring, NULL) || event_add(watch->tick, &second) ||
-	    event_add(watch->interrupt, NULL) || event_add(watch->terminate, NULL))
+	if (!watch->ring || !watch->drain || !watch->tick || !watch->interrupt ||
+	    !watch->terminate || event_add(watch->ring, NULL) || event_add(watch->drain, &often) ||
+	    event_add(watch->tick, &second) || event_add(watch->interrupt, NULL) ||
+	    event_add(watch->terminate, NULL))
 		return hf_problem_set(&watch->problem, HF_EXIT_FAILED, NULL,
 				      "cannot start the event loop");
 	return 0;
@@ -223,7 +239,8 @@ static int make_loop(struct watch *watch)
 
 static void free_loop(struct watch *watch)
 {
-	struct event *events[] = { watch->ring, watch->tick, watch->interrupt, watch->terminate };
+	struct event *events[] = { watch->ring, watch->drain, watch->tick, watch->interrupt,
+				   watch->terminate };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
@@ -308,10 +325,9 @@ static int run(int argc, char **argv)
 	watch.json = options.request.output.json;
 	watch.colour = hf_colour_wanted(stdout);
 	watch.restore = options.restore;
-	watch.later = HF_MODE_ACT;
-	if (selection.rule.match.fields & HF_MATCH_OWNER)
-		watch.later |= HF_MODE_OWNERS;
+	watch.by_owner = selection.rule.match.fields & HF_MATCH_OWNER;
 	watch.pass_ticks = ticks_between_passes(&selection.rule.goals);
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes must not keep us from tidying up */
 	if (hf_host_open(&watch.host, HF_USE_WATCH, &selection, &watch.problem))
 		return hf_command_fail(&watch.problem);
 	if (*hf_host_warning(watch.host))

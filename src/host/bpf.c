@@ -61,8 +61,16 @@ static void choose_programs(struct holdfast_bpf *bpf, unsigned int programs)
 	bpf_map__set_autocreate(bpf->maps.events, programs & HF_PROGRAM_SOCKOPS);
 }
 
-int hf_bpf_load(struct holdfast_bpf **out, unsigned int programs, int memory,
-		struct hf_problem *problem)
+static void set_constants(struct holdfast_bpf *bpf, const struct hf_load *load)
+{
+	bpf->rodata->hf_hz = hf_bpf_hz();
+	bpf->rodata->hf_acts = load->acts;
+	bpf->rodata->hf_any = load->any;
+	bpf->rodata->hf_audits = load->audits;
+	bpf->rodata->hf_remembers = load->remembers;
+}
+
+int hf_bpf_load(struct holdfast_bpf **out, const struct hf_load *load, struct hf_problem *problem)
 {
 	struct holdfast_bpf *bpf;
 	int error;
@@ -71,10 +79,9 @@ int hf_bpf_load(struct holdfast_bpf **out, unsigned int programs, int memory,
 	bpf = holdfast_bpf__open();
 	if (!bpf)
 		return hf_bpf_refused(problem, "cannot open the eBPF programs", errno);
-	bpf->rodata->hf_hz = hf_bpf_hz();
-	bpf->rodata->hf_acts = programs & HF_PROGRAM_ACTS;
-	choose_programs(bpf, programs);
-	if (memory >= 0 && bpf_map__reuse_fd(bpf->maps.memory, memory)) {
+	set_constants(bpf, load);
+	choose_programs(bpf, load->programs);
+	if (load->memory >= 0 && bpf_map__reuse_fd(bpf->maps.memory, load->memory)) {
 		holdfast_bpf__destroy(bpf);
 		return hf_problem_set(problem, HF_EXIT_FAILED,
 				      "restore with the version that made it, then remove it",

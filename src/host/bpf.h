@@ -16,13 +16,20 @@ enum hf_programs {
 	HF_PROGRAM_SOCKOPS = 1 << 2,
 	HF_PROGRAM_SOCK_CREATE = 1 << 3,
 	HF_PROGRAM_SETSOCKOPT = 1 << 4,
-	HF_PROGRAM_ACTS = 1 << 5, /* the sweep may change sockets */
 };
 #define HF_PROGRAMS_STEER (HF_PROGRAM_SOCKOPS | HF_PROGRAM_SOCK_CREATE | HF_PROGRAM_SETSOCKOPT)
 
-/* memory: descriptor of the pinned map to use (stays the caller's), or -1 for a fresh one. */
-int hf_bpf_load(struct holdfast_bpf **out, unsigned int programs, int memory,
-		struct hf_problem *problem);
+/* What is known before loading: the verifier leaves out what is never run, and the sweep is quicker. */
+struct hf_load {
+	unsigned int programs; /* enum hf_programs */
+	int memory;	/* the pinned map to use (stays the caller's), or -1 for a fresh one */
+	bool acts;	/* the sweep may change sockets */
+	bool any;	/* rule 0 matches whatever a pass visits */
+	bool audits;	/* verdicts are filtered by */
+	bool remembers; /* the memory may hold something */
+};
+
+int hf_bpf_load(struct holdfast_bpf **out, const struct hf_load *load, struct hf_problem *problem);
 
 /* Set *problem from an errno of the kernel's refusal. */
 int hf_bpf_refused(struct hf_problem *problem, const char *what, int error);

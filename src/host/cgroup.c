@@ -97,9 +97,8 @@ bool hf_cgroup_matches(const char *pattern, const char *path)
 
 struct walk {
 	const char *pattern;
-	int (*fn)(void *arg, uint64_t id);
+	hf_cgroup_fn fn;
 	void *arg;
-	int matched;
 };
 
 static int walk_tree(struct walk *walk, int at, const char *path)
@@ -114,10 +113,9 @@ static int walk_tree(struct walk *walk, int at, const char *path)
 		close(at);
 		return -ENOMEM;
 	}
-	if (hf_cgroup_matches(walk->pattern, *path ? path : "/") && !fstat(dirfd(dir), &status)) {
-		walk->matched++;
-		failed = walk->fn(walk->arg, status.st_ino);
-	}
+	if (!fstat(dirfd(dir), &status))
+		failed = walk->fn(walk->arg, status.st_ino,
+				  hf_cgroup_matches(walk->pattern, *path ? path : "/"));
 	while (!failed && (entry = readdir(dir))) {
 		int fd;
 
@@ -134,17 +132,15 @@ static int walk_tree(struct walk *walk, int at, const char *path)
 	return failed;
 }
 
-int hf_cgroup_glob(int root, const char *pattern, int (*fn)(void *arg, uint64_t id), void *arg)
+int hf_cgroup_glob(int root, const char *pattern, hf_cgroup_fn fn, void *arg)
 {
 	struct walk walk = { .fn = fn, .arg = arg };
 	char rooted[PATH_MAX];
 	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed;
 
 	if (fd < 0)
 		return -errno;
 	snprintf(rooted, sizeof(rooted), "%s%s", *pattern == '/' ? "" : "/", pattern);
 	walk.pattern = rooted;
-	failed = walk_tree(&walk, fd, "");
-	return failed ? failed : walk.matched;
+	return walk_tree(&walk, fd, "");
 }

@@ -21,11 +21,12 @@ bool hf_cgroup_is_host_root(void);
 int hf_cgroup_path(int root, uint64_t id, char *path, size_t size);
 
 /*
- * Call fn for the id of every cgroup whose path matches: * within a name, ** across names
- * (batch.slice and two asterisks: its descendants and itself). A pattern without a leading /
- * is taken from the root. Returns how many matched, or -errno.
+ * Call fn for the id of every cgroup, telling whether its path matches: * within a name, ** across
+ * names (batch.slice and two asterisks: its descendants and itself). A pattern without a
+ * leading / is taken from the root. 0, what fn returned if not 0, or -errno.
  */
-int hf_cgroup_glob(int root, const char *pattern, int (*fn)(void *arg, uint64_t id), void *arg);
+typedef int (*hf_cgroup_fn)(void *arg, uint64_t id, bool matches);
+int hf_cgroup_glob(int root, const char *pattern, hf_cgroup_fn fn, void *arg);
 
 /* The test behind it: does path match the pattern? */
 bool hf_cgroup_matches(const char *pattern, const char *path);

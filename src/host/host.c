@@ -33,6 +33,7 @@ struct hf_host {
 	int cgroup_root;
 	uint64_t cgroup_id; /* the last one looked up, with its path */
 	char cgroup_path[PATH_MAX];
+	uint64_t armed; /* armings at the last pass */
 	char warning[512];
 	hf_wire_event_fn event_fn;
 	void *event_arg;
@@ -59,28 +60,36 @@ static uint64_t stamp_of(const struct hf_rule *rule)
 	return hash;
 }
 
-static int add_cgroup(void *arg, uint64_t id)
+static int add_cgroup(void *arg, uint64_t id, bool matches)
 {
 	struct hf_host *host = arg;
-	uint64_t rules = 1;
+	uint64_t rules = matches;
 
 	return bpf_map__update_elem(host->bpf->maps.cgroups, &id, sizeof(id), &rules, sizeof(rules),
 				    BPF_ANY);
 }
 
+/* Opened when first asked for: it costs more than all else that `list` needs. */
+static int cgroup_root(struct hf_host *host)
+{
+	if (host->cgroup_root < 0)
+		host->cgroup_root = hf_cgroup_root();
+	return host->cgroup_root;
+}
+
 /* Cgroups come and go: the glob is looked up again before each pass. */
 static int resolve_cgroups(struct hf_host *host, struct hf_problem *problem)
 {
-	int matched;
+	int error;
 
 	if (!host->selection.cgroup)
 		return 0;
-	matched = hf_cgroup_glob(host->cgroup_root, host->selection.cgroup, add_cgroup, host);
-	if (matched >= 0)
+	error = hf_cgroup_glob(cgroup_root(host), host->selection.cgroup, add_cgroup, host);
+	if (!error)
 		return 0;
-	return hf_problem_set(problem, HF_EXIT_FAILED, "match fewer cgroups",
+	return hf_problem_set(problem, HF_EXIT_FAILED, "give no --cgroup",
 			      "cannot look up cgroups \"%s\": %s", host->selection.cgroup,
-			      strerror(-matched));
+			      strerror(-error));
 }
 
 static int set_rule(struct hf_host *host, struct hf_problem *problem)
@@ -147,22 +156,28 @@ static int attach_passes(struct hf_host *host, enum hf_use use, struct hf_proble
 	return 0;
 }
 
-/* The pinned map, made where the use remembers; -1 = a fresh one is to be pinned or kept private. */
-static int recall(struct hf_host *host, enum hf_use use)
+/* The pinned map; -1 = a fresh one is to be pinned (makes) or kept private. */
+static int recall(struct hf_host *host, bool makes)
 {
 	struct hf_problem problem = {};
 
-	bool makes = use == HF_USE_ACT || use == HF_USE_WATCH;
-
 	host->place = hf_memory_place(makes, &problem);
-	if (host->place < 0) {
-		if (makes)
-			snprintf(host->warning, sizeof(host->warning),
-				 "what is done will not be remembered: %.200s; %.200s",
-				 problem.what, problem.mend);
-		return -1;
-	}
-	return hf_memory_get(host->place);
+	if (host->place >= 0)
+		return hf_memory_get(host->place);
+	if (makes)
+		snprintf(host->warning, sizeof(host->warning),
+			 "what is done will not be remembered: %.200s; %.200s", problem.what,
+			 problem.mend);
+	return -1;
+}
+
+/* A pass stays in its namespace: that condition need not be asked of each socket. */
+static bool matches_all_visited(const struct hf_selection *selection)
+{
+	struct hf_match any;
+
+	hf_match_any(&any);
+	return !selection->cgroup && !memcmp(&any, &selection->rule.match, sizeof(any));
 }
 
 static int become_watcher(struct hf_host *host, struct hf_problem *problem)
@@ -180,24 +195,25 @@ static int become_watcher(struct hf_host *host, struct hf_problem *problem)
 
 static int load(struct hf_host *host, enum hf_use use, struct hf_problem *problem)
 {
-	unsigned int programs = HF_PROGRAM_SWEEP | HF_PROGRAM_OWNERS;
-	int memory = recall(host, use);
+	bool makes = use == HF_USE_ACT || use == HF_USE_WATCH;
+	struct hf_load load = {
+		.programs = HF_PROGRAM_SWEEP | HF_PROGRAM_OWNERS,
+		.memory = recall(host, makes),
+		.acts = use != HF_USE_LOOK,
+		.any = matches_all_visited(&host->selection),
+		.audits = host->selection.audits,
+	};
 	int failed;
 
-	if (use != HF_USE_LOOK)
-		programs |= HF_PROGRAM_ACTS;
-	if (use == HF_USE_WATCH) {
-		programs |= HF_PROGRAMS_STEER;
-		if (become_watcher(host, problem)) {
-			if (memory >= 0)
-				close(memory);
-			return -1;
-		}
-	}
-	failed = hf_bpf_load(&host->bpf, programs, memory, problem);
-	if (memory >= 0)
-		close(memory);
-	else if (!failed && host->place >= 0 && (use == HF_USE_ACT || use == HF_USE_WATCH) &&
+	load.remembers = load.memory >= 0 || load.acts;
+	if (use == HF_USE_WATCH)
+		load.programs |= HF_PROGRAMS_STEER;
+	failed = use == HF_USE_WATCH && become_watcher(host, problem) ?
+			 -1 :
+			 hf_bpf_load(&host->bpf, &load, problem);
+	if (load.memory >= 0)
+		close(load.memory);
+	else if (!failed && makes && host->place >= 0 &&
 		 hf_memory_pin(host->place, bpf_map__fd(host->bpf->maps.memory)))
 		snprintf(host->warning, sizeof(host->warning),
 			 "what is done will not be remembered: %s", strerror(errno));
@@ -212,9 +228,8 @@ int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selectio
 	if (!host)
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
 	host->selection = *selection;
-	host->place = host->watcher = host->netns.own_fd = -1;
+	host->place = host->watcher = host->netns.own_fd = host->cgroup_root = -1;
 	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
-	host->cgroup_root = hf_cgroup_root();
 	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||
 	    load(host, use, problem) || set_rule(host, problem) ||
 	    attach_passes(host, use, problem)) {
@@ -266,7 +281,7 @@ const char *hf_host_cgroup(struct hf_host *host, uint64_t id)
 {
 	if (host->cgroup_id == id && id)
 		return host->cgroup_path;
-	if (!id || host->cgroup_root < 0 ||
+	if (!id || cgroup_root(host) < 0 ||
 	    hf_cgroup_path(host->cgroup_root, id, host->cgroup_path, sizeof(host->cgroup_path)))
 		return NULL;
 	host->cgroup_id = id;
@@ -366,8 +381,11 @@ static void set_control(struct hf_host *host, unsigned int mode)
 	const uint32_t judged = HF_STATES_JUDGED;
 	const uint32_t held = judged | 1u << HF_FIN_WAIT1 | 1u << HF_CLOSING | 1u << HF_LAST_ACK;
 	struct hf_control *control = &host->bpf->bss->control;
+	const struct hf_counters *before = &host->bpf->bss->counters;
 
 	control->mode = mode;
+	control->look_close = before->standing || before->armed != host->armed;
+	host->armed = before->armed;
 	control->pass++;
 	control->states = host->selection.states ? host->selection.states : held;
 	control->arms = hf_host_armed(host);
@@ -418,7 +436,7 @@ int hf_host_steer(struct hf_host *host, struct hf_problem *problem)
 	};
 
 	host->bpf->bss->control.provisional = 1;
-	if (host->cgroup_root < 0)
+	if (cgroup_root(host) < 0)
 		return hf_problem_set(problem, HF_EXIT_MISSING,
 				      "mount it: mount -t cgroup2 none DIR",
 				      "no cgroup2 hierarchy: %s", strerror(-host->cgroup_root));

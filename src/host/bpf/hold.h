@@ -74,28 +74,39 @@ static __always_inline bool same_settings(const struct hf_settings *a, const str
 }
 
 /*
- * A fixed user timeout (apply): not on a socket so long silent that it would end it after
- * fewer than two probes, and never above the program's own.
+ * A user timeout that begins to stand (fixed by apply, or the program's own lowered to its set)
+ * would end a socket silent for so long after fewer than two lost probes.
  */
-static __always_inline void fix_timeout(struct hf_settings *want, __u32 silent, __u32 *flags)
+static __always_inline bool too_silent(const struct hf_settings *set, __u32 silent)
 {
-	__u32 room = want->count > 2 ? (want->count - 2) * want->interval * 1000 : 0;
+	__u32 room = set->count > 2 ? (set->count - 2) * set->interval * 1000 : 0;
 
-	if (want->user_timeout_ms)
-		return;
-	if (silent < room)
+	return silent >= room;
+}
+
+static __always_inline void settle_timeout(const struct hf_wire_rule *r,
+					   const struct hf_settings *own, struct hf_settings *want,
+					   __u32 silent, __u32 *flags)
+{
+	if ((r->rule.flags & HF_RULE_FIXED_TIMEOUT) && !want->user_timeout_ms)
 		want->user_timeout_ms = hf_bpf_user_timeout(want);
-	else
-		*flags |= HF_RECORD_TIMEOUT_LATER;
+	if (!want->user_timeout_ms || want->user_timeout_ms == own->user_timeout_ms ||
+	    !too_silent(want, silent))
+		return;
+	want->user_timeout_ms = own->user_timeout_ms;
+	*flags |= HF_RECORD_TIMEOUT_LATER;
 }
 
 /* Restarts of the same rule find their own stamp and leave the socket in peace. */
-static __always_inline bool held_already(struct hf_memory *m, const struct hf_wire_rule *r,
-					 const struct hf_settings *now)
+static __always_inline bool held_already(const struct hf_memory *m, const struct hf_wire_rule *r,
+					 const struct hf_settings *now, __u32 silent)
 {
-	return m && m->stamp == r->stamp && same_settings(&m->written, now) &&
-	       (now->user_timeout_ms == m->written.user_timeout_ms ||
-		now->user_timeout_ms == m->armed_ms);
+	if (!m || m->stamp != r->stamp || !same_settings(&m->written, now))
+		return false;
+	if ((m->flags & HF_MEMORY_TIMEOUT_LATER) && !too_silent(now, silent))
+		return false;
+	return now->user_timeout_ms == m->written.user_timeout_ms ||
+	       now->user_timeout_ms == m->armed_ms;
 }
 
 /* The callbacks a socket under a rule calls sockops for; other programs' flags stay. */
@@ -118,21 +129,60 @@ static __always_inline void copy_name(char *to, const char *from)
 		t[i] = f[i];
 }
 
-static __always_inline __u32 memory_flags(const struct hf_wire_rule *r, __u32 decision,
-					  bool provisional, const struct hf_settings *own,
-					  const struct hf_settings *want)
+static __always_inline __u32 memory_flags(const struct hf_wire_rule *r, __u32 outcome,
+					  const struct hf_settings *own,
+					  const struct hf_settings *want, __u32 record_flags)
 {
-	__u32 flags = provisional ? HF_MEMORY_PROVISIONAL : 0;
+	__u32 flags = 0;
 
 	if (r->rule.flags & HF_RULE_ARM)
 		flags |= HF_MEMORY_ARMS;
 	if (r->rule.flags & HF_RULE_OVERRIDE)
 		flags |= HF_MEMORY_OVERRIDE;
-	if (decision == HF_REPLACE)
+	if (outcome == HF_OUTCOME_SET)
 		flags |= HF_MEMORY_REPLACED;
 	if (want->user_timeout_ms != own->user_timeout_ms)
 		flags |= HF_MEMORY_FIXED;
+	if (record_flags & HF_RECORD_TIMEOUT_LATER)
+		flags |= HF_MEMORY_TIMEOUT_LATER;
 	return flags;
+}
+
+static __always_inline struct hf_memory *remember(struct sock *sk, const struct hf_wire_rule *r,
+						  const struct hf_settings *own,
+						  const struct hf_settings *want, __u32 flags)
+{
+	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!m)
+		return 0;
+	m->goals = r->rule.goals;
+	m->original = *own;
+	m->written = *want;
+	m->armed_ms = 0;
+	m->stamp = r->stamp;
+	m->flags = flags;
+	copy_name(m->rule, r->rule.name);
+	return m;
+}
+
+/* What becomes of the socket (an hf_outcome), and the set it is to have. */
+static __always_inline __u32 decide(const struct hf_wire_rule *r, const struct hf_settings *own,
+				    __u32 random, struct hf_settings *want)
+{
+	switch (hf_bpf_decide(own, &r->rule.goals, &r->rule.settings,
+			      r->rule.flags & HF_RULE_OVERRIDE, want)) {
+	case HF_LEAVE_TIMEOUT:
+		return HF_OUTCOME_OWN_TIMEOUT;
+	case HF_LEAVE_STRICT:
+		return HF_OUTCOME_OWN_STRICTER;
+	case HF_KEEP:
+		*want = *own;
+		return HF_OUTCOME_KEPT;
+	}
+	if (!want->user_timeout_ms) /* with one, an earlier start is not always an earlier end */
+		want->idle = hf_bpf_jitter(want->idle, random);
+	return HF_OUTCOME_SET;
 }
 
 /*
@@ -146,50 +196,33 @@ static __always_inline __u32 hold(void *target, struct tcp_sock *tp, const struc
 	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
 	struct hf_settings now, own, want = {};
 	__u32 silent = silent_ms(tp);
-	__u32 decision;
+	__u32 outcome, kept;
 
 	if (r->rule.flags & HF_RULE_LEAVE)
 		return HF_OUTCOME_RULE_LEAVE;
 	read_settings(tp, &now);
-	if (held_already(m, r, &now)) {
+	if (held_already(m, r, &now, silent)) {
 		if (!provisional)
 			m->flags &= ~HF_MEMORY_PROVISIONAL;
 		return HF_OUTCOME_HELD;
 	}
 	if (tp->inet_conn.icsk_probes_out)
 		return HF_OUTCOME_PROBING;
+	own = now;
 	if (m) {
 		take_wishes(m, &now);
 		own = m->original;
-	} else {
-		own = now;
 	}
-	decision = hf_bpf_decide(&own, &r->rule.goals, &r->rule.settings,
-				 r->rule.flags & HF_RULE_OVERRIDE, &want);
-	if (decision == HF_LEAVE_TIMEOUT)
-		return HF_OUTCOME_OWN_TIMEOUT;
-	if (decision == HF_LEAVE_STRICT)
-		return HF_OUTCOME_OWN_STRICTER;
-	if (decision == HF_KEEP)
-		want = own;
-	else
-		want.idle = hf_bpf_jitter(want.idle, random);
-	if (r->rule.flags & HF_RULE_FIXED_TIMEOUT)
-		fix_timeout(&want, silent, flags);
-	if (!m)
-		m = bpf_sk_storage_get(&memory, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!m)
+	outcome = decide(r, &own, random, &want);
+	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT)
+		return outcome;
+	settle_timeout(r, &own, &want, silent, flags);
+	kept = memory_flags(r, outcome, &own, &want, *flags);
+	if (provisional)
+		kept |= HF_MEMORY_PROVISIONAL;
+	if (!remember(sk, r, &own, &want, kept) || write_settings(target, &now, &want, silent))
 		return HF_OUTCOME_FAILED;
-	m->goals = r->rule.goals;
-	m->original = own;
-	m->written = want;
-	m->armed_ms = 0;
-	m->stamp = r->stamp;
-	m->flags = memory_flags(r, decision, provisional, &own, &want);
-	copy_name(m->rule, r->rule.name);
-	if (write_settings(target, &now, &want, silent))
-		return HF_OUTCOME_FAILED;
-	return decision == HF_KEEP ? HF_OUTCOME_KEPT : HF_OUTCOME_SET;
+	return outcome;
 }
 
 /* Give back every option that still holds what was written, and forget the socket. */
@@ -214,12 +247,20 @@ static __always_inline __u32 give_back(void *target, struct tcp_sock *tp, struct
 static __always_inline void arm(void *target, struct tcp_sock *tp, struct hf_memory *m,
 				__u64 already_ms)
 {
-	__u32 now = tp->inet_conn.icsk_user_timeout;
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	struct sock *sk = &icsk->icsk_inet.sk;
+	__u32 now = icsk->icsk_user_timeout;
+	__u32 granted;
 	__u64 armed;
 
 	if (!(m->flags & HF_MEMORY_ARMS) || !m->goals.dead_within_ms)
 		return;
-	armed = already_ms + hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp));
+	granted = hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp),
+			     (__u32)jiffies_to_ms(icsk->icsk_rto),
+			     sk->__sk_common.skc_net.net->ipv4.sysctl_tcp_retries2);
+	if (!granted)
+		return; /* the kernel gives up sooner by itself */
+	armed = already_ms + granted;
 	if (armed > INT32_MAX)
 		armed = INT32_MAX;
 	if (now && now != m->armed_ms && now <= armed)

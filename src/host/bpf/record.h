@@ -130,7 +130,7 @@ static long find_step(__u32 index, void *data)
 }
 
 #define NO_RULE -1
-#define UNKNOWN_RULE -2 /* hangs on an owner that is not known */
+#define UNKNOWN_RULE -2 /* hangs on an owner or a cgroup that is not known yet */
 
 /*
  * hf_policy_find over the map: the rule's number, or one of the above. bpf_loop, so that the
@@ -153,7 +153,9 @@ static __noinline int find_rule(struct sock_common *skc, struct sock *sk,
 	if (sk && control.by_cgroup) {
 		cgroup = cgroup_id(sk);
 		cgroup_rules = bpf_map_lookup_elem(&cgroups, &cgroup);
-		facts.cgroup_rules = cgroup_rules ? *cgroup_rules : 0;
+		if (!cgroup_rules)
+			return UNKNOWN_RULE; /* a new one: the next pass looks it up */
+		facts.cgroup_rules = *cgroup_rules;
 	}
 	bpf_loop(control.rules, find_step, &find, 0);
 	if (find.matched == HF_MATCHED_UNKNOWN)

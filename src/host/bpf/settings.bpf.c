@@ -30,9 +30,11 @@ __noinline int hf_bpf_audit(const struct hf_settings *settings, const struct hf_
 	return hf_settings_audit(settings, goals, rtx);
 }
 
-__noinline __u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms)
+__noinline __u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms, __u32 rto_ms, __u32 retries)
 {
-	return hf_settings_arm(dead_within_ms, silent_ms);
+	struct hf_retransmission rtx = { .rto_ms = rto_ms, .retries = retries };
+
+	return hf_settings_arm(dead_within_ms, silent_ms, &rtx);
 }
 
 __noinline __u32 hf_bpf_user_timeout(const struct hf_settings *settings)

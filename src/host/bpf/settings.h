@@ -21,7 +21,8 @@ int hf_bpf_decide(const struct hf_settings *program, const struct hf_goals *goal
 int hf_bpf_audit(const struct hf_settings *settings, const struct hf_goals *goals,
 		 const struct hf_retransmission *rtx);
 
-__u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms);
+/* 0 = do not arm */
+__u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms, __u32 rto_ms, __u32 retries);
 __u32 hf_bpf_user_timeout(const struct hf_settings *settings);
 __u32 hf_bpf_jitter(__u32 idle, __u32 random);
 

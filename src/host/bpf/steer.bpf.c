@@ -18,6 +18,17 @@ struct {
 	__uint(max_entries, HF_MAP_EVENTS_BYTES);
 } events SEC(".maps");
 
+/*
+ * Waking the reader costs many times what an event costs. Ends that are news wake it at once; what
+ * is routine waits for its next look, ten times a second, unless the ring fills.
+ */
+static __always_inline __u64 wakeup_for(int error)
+{
+	if (error || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > HF_MAP_EVENTS_BYTES / 2)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
 static __always_inline void note_lost(void)
 {
 	__sync_fetch_and_add(&counters.lost, 1);
@@ -61,7 +72,7 @@ static __always_inline void report(struct bpf_sock_ops *ctx, struct tcp_sock *tp
 	gather_owner(owner, &event->record);
 	gather_memory(m, &event->record);
 	event->record.outcome = outcome;
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_submit(event, wakeup_for(error));
 }
 
 static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_sock *tp, bool active)

@@ -17,7 +17,11 @@ struct {
 	__type(value, __u8);
 } listeners SEC(".maps");
 
-const volatile bool hf_acts = true; /* false: the verifier need not look at what changes sockets */
+/* Known before loading (struct hf_load): the verifier leaves out what they rule out. */
+const volatile bool hf_acts = true;
+const volatile bool hf_any = false;
+const volatile bool hf_audits = true;
+const volatile bool hf_remembers = true;
 
 struct hf_record record; /* of the socket at hand; too big for the stack */
 __u64 unwritten;	 /* cookie of the socket whose record did not fit */
@@ -46,7 +50,7 @@ static __always_inline bool audit_wanted(const struct hf_record *r, const struct
 	__u32 verdict = HF_NOT_JUDGED;
 	struct hf_goals goals = {};
 
-	if (!control.audits)
+	if (!hf_audits)
 		return true;
 	if (r->flags & HF_RECORD_RULE)
 		goals = r->goals;
@@ -70,10 +74,9 @@ static __always_inline void look_after(struct sock *sk, struct tcp_sock *tp, str
 			disarm(sk, tp, m);
 		return;
 	}
-	if (m->armed_ms && icsk->icsk_user_timeout == m->armed_ms) {
-		counters.standing++;
+	counters.standing++;
+	if (m->armed_ms && icsk->icsk_user_timeout == m->armed_ms)
 		return;
-	}
 	if (tp->packets_out && icsk->icsk_retransmits)
 		arm(sk, tp, m, silent_ms(tp)); /* at least as long ago as the first one */
 	else if (!tp->packets_out && icsk->icsk_pending == ICSK_TIME_PROBE0 &&
@@ -159,7 +162,7 @@ static __always_inline int write_record(struct seq_file *seq)
 static __always_inline struct hf_wire_rule *rule_for(struct sock_common *skc, struct sock *sk,
 						     const struct hf_owner *owner)
 {
-	int found = find_rule(skc, sk, owner, direction_of(skc));
+	int found = hf_any ? 0 : find_rule(skc, sk, owner, direction_of(skc));
 	__u32 index = found;
 
 	if (found == UNKNOWN_RULE)
@@ -178,6 +181,13 @@ static __always_inline struct hf_owner *owner_of(struct sock *sk)
 	return owner && (owner->pass || control.provisional) ? owner : 0;
 }
 
+/* Nothing is unanswered and nothing needs taking back: most sockets, most of the time. */
+static __always_inline bool at_rest(const struct tcp_sock *tp)
+{
+	return (control.mode & HF_MODE_TEND) && !control.look_close &&
+	       !tp->inet_conn.icsk_retransmits && !tp->inet_conn.icsk_probes_out;
+}
+
 static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -189,7 +199,8 @@ static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 	gather(tp, &record);
 	record.cookie = bpf_get_socket_cookie(sk);
 	gather_owner(owner, &record);
-	gather_memory(bpf_sk_storage_get(&memory, sk, 0, 0), &record);
+	if (hf_remembers)
+		gather_memory(bpf_sk_storage_get(&memory, sk, 0, 0), &record);
 	if (rule && !audit_wanted(&record, rule))
 		return;
 	work(sk, tp, rule);
@@ -240,6 +251,8 @@ int hf_sweep(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	unwritten = 0;
+	if (at_rest(tp))
+		return 0;
 	counters.visited++;
 	visit(ctx->meta->seq, tp);
 	return 0;

@@ -37,12 +37,13 @@ struct hf_owner {
 };
 
 enum hf_memory_flag {
-	HF_MEMORY_PROVISIONAL = 1 << 0, /* the rule hangs on an owner not settled yet */
-	HF_MEMORY_ARMS = 1 << 1,	/* a watcher arms the user timeout */
-	HF_MEMORY_SUSPECTED = 1 << 2,	/* a pass saw two unanswered probes */
-	HF_MEMORY_REPLACED = 1 << 3,	/* written is ours, not the program's own set */
-	HF_MEMORY_OVERRIDE = 1 << 4,	/* the rule replaces stricter settings, too */
-	HF_MEMORY_FIXED = 1 << 5,	/* written holds a fixed user timeout of ours */
+	HF_MEMORY_PROVISIONAL = 1 << 0,	  /* the rule hangs on an owner not settled yet */
+	HF_MEMORY_ARMS = 1 << 1,	  /* a watcher arms the user timeout */
+	HF_MEMORY_SUSPECTED = 1 << 2,	  /* a pass saw two unanswered probes */
+	HF_MEMORY_REPLACED = 1 << 3,	  /* written is ours, not the program's own set */
+	HF_MEMORY_OVERRIDE = 1 << 4,	  /* the rule replaces stricter settings, too */
+	HF_MEMORY_FIXED = 1 << 5,	  /* written holds a fixed user timeout of ours */
+	HF_MEMORY_TIMEOUT_LATER = 1 << 6, /* silent for too long to be given one yet */
 };
 
 /* What was done to a socket. Pinned: outlives the program that did it. */
@@ -75,7 +76,7 @@ enum hf_outcome {		 /* of a rule on one socket, in one pass */
 	HF_OUTCOME_REVIVED, /* probes had been unanswered and were answered */
 	HF_OUTCOME_FAILED,  /* the kernel refused a setting */
 };
-#define HF_OUTCOMES 12
+#define HF_OUTCOMES 12 /* enum hf_outcome */
 
 enum hf_record_flag {
 	HF_RECORD_ORPHAN = 1 << 0,
@@ -142,22 +143,24 @@ enum hf_mode {			  /* what a pass does */
 	HF_MODE_ACT = 1 << 1,	  /* apply the rules; a record where something came of it */
 	HF_MODE_RESTORE = 1 << 2, /* give back what is still ours */
 	HF_MODE_DISARM = 1 << 3,  /* take armed user timeouts back */
+	HF_MODE_TEND = 1 << 6,	  /* with ACT: only where something is unanswered or armed */
 	HF_MODE_OWNERS = 1 << 5,  /* look up first who holds what, if anybody asks */
 	HF_MODE_REPORT = 1 << 4,  /* with ACT: a record for every match, whatever came of it */
 };
 
 /* Set by user space before each pass. */
 struct hf_control {
-	uint32_t mode;	   /* enum hf_mode */
-	uint32_t states;   /* bit n: visit sockets in state n */
-	uint32_t rules;	   /* how many */
-	uint32_t netns;	   /* of this pass */
-	uint32_t pass;	   /* number of the pass, from 1 */
-	uint32_t audits;   /* bit n: enum hf_verdict n is wanted; 0 = any */
-	uint32_t judge;	   /* judge by rule 0's goals */
-	uint32_t arms;	   /* a living watcher arms user timeouts */
-	uint32_t owners;   /* owners are known and wanted */
-	uint32_t by_owner; /* some rule asks for process, pid or user */
+	uint32_t mode;	     /* enum hf_mode */
+	uint32_t states;     /* bit n: visit sockets in state n */
+	uint32_t rules;	     /* how many */
+	uint32_t netns;	     /* of this pass */
+	uint32_t pass;	     /* number of the pass, from 1 */
+	uint32_t audits;     /* bit n: enum hf_verdict n is wanted; 0 = any */
+	uint32_t judge;	     /* judge by rule 0's goals */
+	uint32_t arms;	     /* a living watcher arms user timeouts */
+	uint32_t look_close; /* some user timeout is armed, or some peer suspected */
+	uint32_t owners;     /* owners are known and wanted */
+	uint32_t by_owner;   /* some rule asks for process, pid or user */
 	uint32_t by_cgroup;
 	uint32_t by_direction;
 	uint32_t provisional;			   /* owners not settled yet count as known */

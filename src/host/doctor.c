@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "host/doctor.h"
+
+#include <bpf/btf.h>
+#include <cap-ng.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "host/bpf.h"
+#include "host/cgroup.h"
+#include "host/memory.h"
+
+#include "holdfast.skel.h"
+
+static void found(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
+		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void found(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
+		  const char *format, ...)
+{
+	va_list arguments;
+
+	finding->state = state;
+	va_start(arguments, format);
+	vsnprintf(finding->detail, sizeof(finding->detail), format, arguments);
+	va_end(arguments);
+	snprintf(finding->mend, sizeof(finding->mend), "%s", mend);
+}
+
+static void check_kernel(struct hf_finding *finding)
+{
+	struct utsname name;
+
+	uname(&name);
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		found(finding, HF_FINDING_MISSING,
+		      "use a kernel with CONFIG_DEBUG_INFO_BTF=y, such as Debian's",
+		      "Linux %s carries no type information (BTF)", name.release);
+	else
+		found(finding, HF_FINDING_OK, "", "Linux %s with BTF, %u jiffies a second",
+		      name.release, hf_bpf_hz());
+}
+
+static void check_privileges(struct hf_finding *finding)
+{
+	static const struct {
+		unsigned int capability;
+		const char *name;
+	} needed[] = {
+		{ CAP_BPF, "CAP_BPF" },
+		{ CAP_NET_ADMIN, "CAP_NET_ADMIN" },
+		{ CAP_PERFMON, "CAP_PERFMON" },
+	};
+	char lacking[64] = "";
+
+	capng_get_caps_process();
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		if (capng_have_capability(CAPNG_EFFECTIVE, needed[i].capability) ||
+		    capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN))
+			continue;
+		strcat(lacking, *lacking ? ", " : "");
+		strcat(lacking, needed[i].name);
+	}
+	if (*lacking)
+		found(finding, HF_FINDING_MISSING, "run as root, or with the three capabilities",
+		      "no %s", lacking);
+	else
+		found(finding, HF_FINDING_OK, "", "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+}
+
+/* Load programs and say what they are for, or why they cannot be had. */
+static void try_programs(struct hf_finding *finding, unsigned int programs, const char *purpose)
+{
+	struct hf_load load = { .programs = programs, .memory = -1, .acts = true, .audits = true };
+	struct holdfast_bpf *bpf;
+	struct hf_problem problem;
+
+	if (hf_bpf_load(&bpf, &load, &problem)) {
+		found(finding, HF_FINDING_MISSING, problem.mend, "%s: %s", purpose, problem.what);
+		return;
+	}
+	holdfast_bpf__destroy(bpf);
+	found(finding, HF_FINDING_OK, "", "%s", purpose);
+}
+
+static void check_sockets(struct hf_finding *finding)
+{
+	try_programs(finding, HF_PROGRAM_SWEEP, "open sockets are seen and set (iter/tcp)");
+}
+
+static void check_owners(struct hf_finding *finding)
+{
+	try_programs(finding, HF_PROGRAM_OWNERS, "their processes are known (iter/task_file)");
+}
+
+static void check_new(struct hf_finding *finding)
+{
+	try_programs(finding, HF_PROGRAM_SOCKOPS | HF_PROGRAM_SOCK_CREATE,
+		     "new connections are steered (sockops, sock_create)");
+}
+
+static void check_clamp(struct hf_finding *finding)
+{
+	try_programs(finding, HF_PROGRAM_SETSOCKOPT,
+		     "weaker values set later are put right (cgroup/setsockopt)");
+}
+
+static bool enum_has(const struct btf *btf, const struct btf_type *type, const char *name)
+{
+	const struct btf_enum *value = btf_enum(type);
+
+	for (int i = 0; i < btf_vlen(type); i++)
+		if (!strcmp(btf__str_by_offset(btf, value[i].name_off), name))
+			return true;
+	return false;
+}
+
+/* Is there an enumerator of that name in the kernel's types? */
+static bool kernel_knows(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool knows = false;
+
+	if (!btf)
+		return false;
+	for (unsigned int id = 1; !knows && id < btf__type_cnt(btf); id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+
+		knows = btf_is_enum(type) && enum_has(btf, type, name);
+	}
+	btf__free(btf);
+	return knows;
+}
+
+static void check_open_events(struct hf_finding *finding)
+{
+	if (kernel_knows("TCP_BPF_SOCK_OPS_CB_FLAGS"))
+		found(finding, HF_FINDING_OK, "",
+		      "connections that were open before are heard and armed, too");
+	else
+		found(finding, HF_FINDING_LIMITED,
+		      "start watch before the programs, or use a newer kernel",
+		      "connections that were open before get settings, but neither events nor an "
+		      "armed user timeout");
+}
+
+static void check_cgroups(struct hf_finding *finding)
+{
+	int root = hf_cgroup_root();
+
+	if (root < 0) {
+		found(finding, HF_FINDING_MISSING, "mount it: mount -t cgroup2 none DIRECTORY",
+		      "no cgroup2 hierarchy: %s", strerror(-root));
+		return;
+	}
+	close(root);
+	if (hf_cgroup_is_host_root())
+		found(finding, HF_FINDING_OK, "", "the root of the cgroup2 hierarchy is in reach");
+	else
+		found(finding, HF_FINDING_LIMITED, "run outside of the container",
+		      "a cgroup namespace hides the rest of the host: only connections of this "
+		      "container are steered");
+}
+
+static void check_memory(struct hf_finding *finding)
+{
+	struct hf_problem problem;
+	int place = hf_memory_place(false, &problem);
+	int map;
+
+	if (place < 0) {
+		if (problem.exit == HF_EXIT_DONE)
+			found(finding, HF_FINDING_OK, "", "nothing is remembered yet");
+		else
+			found(finding, HF_FINDING_LIMITED, problem.mend, "%s", problem.what);
+		return;
+	}
+	map = hf_memory_get(place);
+	found(finding, HF_FINDING_OK, "", "%s; %s",
+	      map >= 0 ? "what was done is remembered" : "nothing is remembered yet",
+	      hf_watcher_lives(place) ? "a watcher is running" : "no watcher is running");
+	if (map >= 0)
+		close(map);
+	close(place);
+}
+
+static void check_namespaces(struct hf_finding *finding)
+{
+	capng_get_caps_process();
+	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN))
+		found(finding, HF_FINDING_LIMITED, "add CAP_SYS_ADMIN for --netns",
+		      "no other network namespace can be entered");
+	else if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE))
+		found(finding, HF_FINDING_LIMITED, "add CAP_SYS_PTRACE",
+		      "namespaces held by other users' sockets only are not found");
+	else
+		found(finding, HF_FINDING_OK, "", "all network namespaces can be entered");
+}
+
+static bool is_program(const char *name)
+{
+	static const char *const places[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(path, sizeof(path), "%s/%s", places[i], name);
+		if (!access(path, X_OK))
+			return true;
+	}
+	return false;
+}
+
+static void check_demo(struct hf_finding *finding)
+{
+	if (is_program("ip") && is_program("nft"))
+		found(finding, HF_FINDING_OK, "", "ip and nft are there for `holdfast demo`");
+	else
+		found(finding, HF_FINDING_LIMITED, "install iproute2 and nftables",
+		      "`holdfast demo` needs ip and nft");
+}
+
+static long sysctl_of(const char *name)
+{
+	char path[PATH_MAX];
+	long value = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
+
+static void check_defaults(struct hf_finding *finding)
+{
+	found(finding, HF_FINDING_OK, "",
+	      "where a program asks for keepalive and no more: idle %ld s, interval %ld s, count "
+	      "%ld; data is given up after %ld retransmissions",
+	      sysctl_of("tcp_keepalive_time"), sysctl_of("tcp_keepalive_intvl"),
+	      sysctl_of("tcp_keepalive_probes"), sysctl_of("tcp_retries2"));
+}
+
+static const struct {
+	const char *name;
+	void (*check)(struct hf_finding *finding);
+} checks[] = {
+	{ "kernel", check_kernel },	   { "privileges", check_privileges },
+	{ "open sockets", check_sockets }, { "owners", check_owners },
+	{ "new sockets", check_new },	   { "later values", check_clamp },
+	{ "events", check_open_events },   { "cgroups", check_cgroups },
+	{ "memory", check_memory },	   { "namespaces", check_namespaces },
+	{ "defaults", check_defaults },	   { "demo", check_demo },
+};
+
+void hf_doctor_examine(void (*fn)(void *arg, const struct hf_finding *finding), void *arg)
+{
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
+		struct hf_finding finding = { .check = checks[i].name };
+
+		checks[i].check(&finding);
+		fn(arg, &finding);
+	}
+}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Many connections at once: no burst of probes, none later in step."""
+import signal
+import time
+
+import pytest
+
+from lab import sleep_until, wait_until
+
+MANY, CHURN = 2000, 15000
+
+
+def many_long_silent(lab, idle, **options):
+    """Connections that have been silent for longer than the idle time to come."""
+    lab.pair()
+    server, client = lab.peer(lab.server), lab.peer(lab.client)
+    listener, port = server.listen(lab.server.address)
+    ids = []
+    for _ in range(0, MANY, 500):
+        ids += client.call("connect", host=lab.server.address, port=port, count=500,
+                           options=options)
+        server.call("accept", id=listener, count=500)
+    time.sleep(idle)
+    return client, ids
+
+
+def probes(lab):
+    return lab.client.counter("TCPKeepAlive")
+
+
+@pytest.mark.parametrize("way", ["watch", "apply"])
+def test_many_long_silent_connections_cause_no_burst(lab, way):
+    plan = lab.plan("--dead-within", "20s")
+    client, ids = many_long_silent(lab, plan["idle"] + 1, keepalive=1)
+    before = probes(lab)
+    if way == "watch":
+        lab.watch("--dead-within", "20s")
+    else:
+        lab.apply("--dead-within", "20s")
+    time.sleep(0.9)
+    assert probes(lab) - before <= MANY / 100
+    options = client.call("many_options", ids=ids)
+    assert {(one["keepalive"], one["interval"]) for one in options} == {(1, plan["interval"])}
+
+
+def test_many_connections_set_at_once_do_not_probe_in_step(lab):
+    many_long_silent(lab, 0)
+    plan = lab.plan("--dead-within", "2min")
+    started = time.monotonic()
+    lab.watch("--dead-within", "2min")
+    sleep_until(started + 0.9 * plan["idle"] - 3)
+    # Kernel timers this long fire on a grid of 2 s, so that the first probes come in few bursts.
+    counts = [probes(lab)]
+    while time.monotonic() < started + 1.125 * plan["idle"] + 3:
+        time.sleep(0.5)
+        counts.append(probes(lab))
+    bursts = [after - before for before, after in zip(counts, counts[1:])]
+    assert sum(bursts) >= MANY
+    assert max(bursts) <= 0.7 * MANY, bursts
+
+
+@pytest.mark.alone
+def test_events_that_came_too_fast_are_counted_and_said(lab):
+    host = "127.0.0.1" if lab.family == 4 else "::1"
+    watch, peer = lab.pair().watch("--dead-within", "20s"), lab.peer(lab.client)
+    watch.process.send_signal(signal.SIGSTOP)
+    peer.call("churn", host=host, port=9, seconds=0, total=CHURN, open_at_once=0)
+    watch.process.send_signal(signal.SIGCONT)
+    watch.wait("lost", timeout=5)
+    wait_until(lambda: not moved(watch), 5, "all that is left has come")
+    lost = sum(int(event["action"].split()[0]) for event in watch.seen("lost"))
+    told = len(watch.seen()) - len(watch.seen("lost"))
+    # Two sockets a connection, each protected and ended.
+    assert lost > 0 and told > 0 and lost + told == 4 * CHURN
+
+
+def moved(watch):
+    """Whether events still come."""
+    before = len(watch.seen())
+    time.sleep(0.5)
+    return len(watch.seen()) != before

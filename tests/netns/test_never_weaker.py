@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What programs set themselves: stricter values stay, weaker ones go, sets are never mixed."""
+import pytest
+
+from test_coverage import assert_planned, settings
+
+POLICY = ("--dead-within", "20s")
+STRICT = {"keepalive": 1, "idle": 3, "interval": 2, "count": 4}
+
+
+def bound(options):
+    return 1.125 * (options["idle"] + options["interval"] * options["count"])
+
+
+def assert_options(sock, values):
+    assert {name: sock.options()[name] for name in values} == values
+
+
+def own(lab, when, **values):
+    """A connection whose program sets values before the watch, before connect or after it."""
+    lab.pair()
+    if when == "watch":
+        near, _ = lab.connect(**values)
+        lab.watch(*POLICY)
+    elif when == "connect":
+        lab.watch(*POLICY)
+        near, _ = lab.connect(**values)
+    else:
+        lab.watch(*POLICY)
+        near, _ = lab.connect()
+        near.set(**values)
+    return near
+
+
+WHEN = pytest.mark.parametrize("when", ["watch", "connect", "later"])
+
+
+@WHEN
+def test_stricter_settings_stay(lab, when):
+    assert_options(own(lab, when, **STRICT), STRICT)
+
+
+@WHEN
+def test_weaker_settings_are_replaced(lab, when):
+    near = own(lab, when, keepalive=1, idle=300, interval=100, count=3)
+    assert_planned(lab, near.options())
+    assert bound(near.options()) <= 20
+
+
+def test_a_set_with_one_stricter_value_is_replaced_as_a_whole_and_not_later(lab):
+    near = own(lab, "watch", keepalive=1, idle=3, interval=75, count=9)
+    got = near.options()
+    assert got["idle"] <= 3 and bound(got) <= 20
+    assert (got["interval"], got["count"]) != (75, 9)
+
+
+def test_a_set_with_a_stricter_count_is_not_mixed(lab):
+    near = own(lab, "watch", keepalive=1, idle=600, interval=1, count=3)
+    assert_planned(lab, near.options())
+
+
+def test_settings_of_a_program_that_leaves_keepalive_off_do_not_count(lab):
+    near = own(lab, "watch", idle=1, interval=1, count=3)
+    assert near.options()["keepalive"] == 1 and bound(near.options()) <= 20
+
+
+def test_keepalive_switched_off_later_stays_on(lab):
+    near = own(lab, "later", keepalive=0)
+    assert near.options()["keepalive"] == 1
+
+
+def test_each_weaker_value_set_later_is_clamped(lab):
+    lab.pair().watch(*POLICY)
+    near, _ = lab.connect()
+    for name, value in (("idle", 7200), ("interval", 75), ("count", 100)):
+        near.set(**{name: value})
+        assert near.options()[name] < value
+        assert bound(near.options()) <= 20
+
+
+def test_values_set_later_outside_the_rule_pass(lab):
+    lab.pair().watch(*POLICY, "--remote", ":1")
+    near, _ = lab.connect()
+    near.set(keepalive=1, idle=7000, interval=70, count=8)
+    assert settings(near.options()) == (1, 7000, 70, 8)
+
+
+def test_stricter_settings_inherited_from_a_listener_stay(lab):
+    lab.pair()
+    server, client = lab.peer(lab.server), lab.peer(lab.client)
+    listener, port = server.listen(lab.server.address)
+    server.call("set_options", id=listener, values=STRICT)
+    lab.watch(*POLICY, netns=lab.server)
+    client.connect(lab.server.address, port)
+    assert_options(server.accept(listener), STRICT)
+
+
+def test_weaker_settings_inherited_from_a_listener_are_replaced(lab):
+    lab.pair()
+    server, client = lab.peer(lab.server), lab.peer(lab.client)
+    listener, port = server.listen(lab.server.address)
+    server.call("set_options", id=listener, values={"keepalive": 1, "idle": 300})
+    lab.watch(*POLICY, netns=lab.server)
+    client.connect(lab.server.address, port)
+    assert_planned(lab, server.accept(listener).options())
+
+
+def test_apply_keeps_stricter_settings(lab):
+    near, _ = lab.pair().connect(**STRICT)
+    lab.apply(*POLICY)
+    assert_options(near, STRICT)
+
+
+def test_override_replaces_stricter_settings(lab):
+    near, _ = lab.pair().connect(**STRICT)
+    lab.apply(*POLICY, "--override")
+    assert_planned(lab, near.options())
+
+
+def test_a_longer_user_timeout_of_the_program_is_never_raised(lab):
+    near = own(lab, "watch", user_timeout_ms=15000)
+    assert near.options()["user_timeout_ms"] == 15000
+    lab.apply("--dead-within", "60s")
+    assert near.options()["user_timeout_ms"] == 15000
+
+
+@pytest.mark.parametrize("when", ["watch", "connect"])
+def test_a_user_timeout_shorter_than_three_probes_leaves_the_socket_alone(lab, when):
+    own_values = {"keepalive": 1, "idle": 7200, "interval": 75, "count": 9, "user_timeout_ms": 500}
+    near = own(lab, when, **own_values)
+    assert near.options() == own_values
+
+
+def test_apply_sets_the_fixed_user_timeout_that_goes_with_the_settings(lab):
+    near, far = lab.pair().connect()
+    lab.exchange(near, far)
+    lab.apply(*POLICY)
+    got = near.options()
+    assert got["user_timeout_ms"] == 1000 * (got["idle"] + got["interval"] * got["count"])
+
+
+def test_watch_leaves_no_user_timeout_standing(lab):
+    before, _ = lab.pair().connect()
+    lab.watch(*POLICY)
+    after, _ = lab.connect()
+    assert before.options()["user_timeout_ms"] == after.options()["user_timeout_ms"] == 0
+
+
+def test_explicit_settings_are_set_as_given(lab):
+    near, _ = lab.pair().connect()
+    lab.apply("--idle", "9", "--interval", "4", "--count", "5")
+    assert settings(near.options()) == (1, 9, 4, 5)
