@@ -8,7 +8,7 @@ complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch 
 complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch restore plan profiles doctor demo help' -a restore -d 'give back what an earlier watch, apply or service set'
 complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch restore plan profiles doctor demo help' -a plan -d 'what goals come to: settings, bounds, traffic, chance of a false death'
 complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch restore plan profiles doctor demo help' -a profiles -d 'known middlebox timeouts'
-complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch restore plan profiles doctor demo help' -a doctor -d 'throwaway'
+complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch restore plan profiles doctor demo help' -a doctor -d 'what this kernel and these privileges allow, and the mend'
 complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch restore plan profiles doctor demo help' -a demo -d 'show it all on real connections, in namespaces of its own'
 complete -c holdfast -n 'not __fish_seen_subcommand_from list audit apply watch restore plan profiles doctor demo help' -a help -d 'list the options of a command'
 complete -c holdfast -n '__fish_seen_subcommand_from help' -a 'list audit apply watch restore plan profiles doctor demo'

@@ -76,7 +76,8 @@ static void check_decision(const uint8_t *data, size_t size)
 	if (hf_settings_decide(&program, &goals, &ours, false, &set) != HF_REPLACE)
 		return;
 	expect(set.keepalive == 1 && hf_settings_no_weaker(&set, &program));
-	expect(set.user_timeout_ms == program.user_timeout_ms);
+	expect(set.user_timeout_ms <= program.user_timeout_ms);
+	expect(hf_settings_meet(&set, &goals));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -106,10 +106,19 @@ HF_API void hf_settings_bounds(const struct hf_settings *settings,
 HF_API uint32_t hf_settings_user_timeout(const struct hf_settings *settings);
 
 /*
- * The user timeout to arm when a retransmission stays unanswered after silent_ms of silence:
- * max(D - silence, D/3), less the eighth that the kernel's timer may be late; at least 1 ms.
+ * The user timeout to arm at the first unanswered retransmission, after silent_ms of silence:
+ * what is left, D - silence, but never less than a last-resort share; less the eighth that the
+ * kernel's timer may be late, at least 1 ms. 0 = do not arm: what the kernel does by itself is
+ * not longer (rtx->retries; UINT32_MAX where a standing user timeout has taken its place).
+ *
+ * With a tail loss probe the first retransmission comes about two RTO after the write, and the
+ * kernel counts from it. So the share is D/3 - RTO, not below the smaller of RTO and D/3: a late
+ * write is told D/3 + RTO after it, as long as the RTO is at most D/6 (above D/24 the lateness
+ * of those first two timers comes on top).
+ * rtx is never NULL; armed_by_ms is not looked at.
  */
-HF_API uint32_t hf_settings_arm(uint32_t dead_within_ms, uint64_t silent_ms);
+HF_API uint32_t hf_settings_arm(uint32_t dead_within_ms, uint64_t silent_ms,
+				const struct hf_retransmission *rtx);
 
 /* Do these settings keep the goals on an idle connection (keepalive on, both goals)? */
 HF_API bool hf_settings_meet(const struct hf_settings *settings, const struct hf_goals *goals);
@@ -128,8 +137,9 @@ enum hf_decision {
  * "Never weaker": what becomes of a connection with the program's own settings under goals.
  * ours: what the goals were derived to. override: replace whatever the program has.
  * For HF_REPLACE *out is ours or, where one of the program's bounds is shorter, a
- * set derived anew that is no later than that bound; keepalive is 1 and user_timeout_ms is the
- * program's own, never raised (ours if smaller and set).
+ * set derived anew that is no later than that bound, and keepalive is 1. user_timeout_ms is
+ * the program's own, never raised; lowered where it would outlast the set (idle + count *
+ * interval) or ours; ours where the program has none.
  */
 HF_API enum hf_decision hf_settings_decide(const struct hf_settings *program,
 					   const struct hf_goals *goals,
@@ -151,7 +161,8 @@ enum hf_verdict {
 
 /*
  * The audit's verdict on one connection. goals NULL or empty: HF_DEAD_WITHIN_DEFAULT.
- * In flight one RTO is granted on top of dead_within: the promise counts from it.
+ * In flight the time until the first retransmission is granted on top of dead_within, whatever
+ * sets the limit: it counts from there.
  */
 HF_API enum hf_verdict hf_settings_audit(const struct hf_settings *settings,
 					 const struct hf_goals *goals,

@@ -252,6 +252,12 @@ static inline uint64_t retransmission_ms(uint32_t retries)
 	return steps * HF_RTO_MIN + less(retries, doublings) * HF_RTO_MAX;
 }
 
+/* A tail loss probe goes out first, up to one RTO after the write, and starts the RTO anew. */
+static inline uint64_t first_retransmission_ms(uint32_t rto_ms)
+{
+	return 2ull * rto_ms * LATE / ON_TIME;
+}
+
 /*
  * How long a network may be broken when the retransmissions end after limit_ms. They double: one
  * sent just before it heals at L is followed by the next within 1.125 * (L + RTO), or within the
@@ -267,17 +273,16 @@ static inline uint64_t outage_within(uint64_t limit_ms, uint32_t rto_ms)
 }
 
 /*
- * A watcher arms at the first RTO of a write. The longer the silence before that write, the
+ * A watcher arms at the first retransmission. The longer the silence before the write, the
  * less it grants; and before a probe finds the network broken, the silence lasts up to idle, an
  * eighth late. A write later in the outage is granted less by 8/9 of a second a second, and
  * needs less by more than two.
  */
-static inline uint32_t least_armed(const struct hf_settings *settings,
-				   const struct hf_retransmission *rtx)
+static inline uint64_t longest_silence(const struct hf_settings *settings, uint32_t rto_ms)
 {
-	uint64_t silent_ms = (uint64_t)settings->idle * LATE + rtx->rto_ms;
-
-	return hf_settings_arm(rtx->armed_by_ms, settings->keepalive ? silent_ms : HF_UNBOUNDED);
+	if (!settings->keepalive)
+		return HF_UNBOUNDED;
+	return (uint64_t)settings->idle * LATE + first_retransmission_ms(rto_ms);
 }
 
 static inline void bounds_idle(const struct hf_settings *settings, struct hf_bounds *out)
@@ -291,17 +296,31 @@ static inline void bounds_idle(const struct hf_settings *settings, struct hf_bou
 	out->outage_idle_ms = spanned * settings->interval * ON_TIME;
 }
 
+/* Retransmissions end at the first timer after the limit; they double, up to HF_RTO_MAX. */
+static inline uint64_t kernels_end_ms(uint64_t limit_ms, uint32_t rto_ms)
+{
+	uint64_t last = limit_ms + 2ull * rto_ms;
+
+	return limit_ms + (last < HF_RTO_MAX ? last : HF_RTO_MAX) * LATE / ON_TIME;
+}
+
 /*
- * How far the last timer may reach beyond the limit. A user timeout cuts it to what is left, so
- * that only its lateness does; it is half the timeout and an RTO at most, as they double.
+ * A user timeout cuts the last timer to what is left, so that only its lateness reaches beyond;
+ * it is half the timeout and an RTO at most, as they double.
  */
-static inline uint64_t overrun_ms(uint64_t timeout_ms, uint32_t rto_ms)
+static inline uint64_t timeouts_end_ms(uint64_t timeout_ms, uint32_t rto_ms)
 {
 	uint64_t last = timeout_ms / 2 + rto_ms;
 
-	if (!timeout_ms)
-		return HF_RTO_MAX / 8 * 9;
-	return (last < timeout_ms ? last : timeout_ms) / 8;
+	return timeout_ms + (last < timeout_ms ? last : timeout_ms) / 8;
+}
+
+/* What is left of the goal, or a share of at most a third: see hf_settings_arm. */
+static inline uint64_t armed_bound_ms(const struct hf_retransmission *rtx)
+{
+	uint64_t late = first_retransmission_ms(rtx->rto_ms) + rtx->armed_by_ms / 3;
+
+	return late > rtx->armed_by_ms ? late : rtx->armed_by_ms;
 }
 
 static inline void bounds_in_flight(const struct hf_settings *settings,
@@ -309,16 +328,22 @@ static inline void bounds_in_flight(const struct hf_settings *settings,
 {
 	uint64_t timeout = settings->user_timeout_ms;
 	uint64_t limit = timeout ? timeout : retransmission_ms(rtx->retries);
-	/* Either limit counts from the first retransmission. */
-	uint64_t bound = rtx->rto_ms + limit + overrun_ms(timeout, rtx->rto_ms);
+	uint64_t end = timeout ? timeouts_end_ms(limit, rtx->rto_ms) :
+				 kernels_end_ms(limit, rtx->rto_ms);
+	uint64_t bound = first_retransmission_ms(rtx->rto_ms) + end;
 
 	if (rtx->armed_by_ms) {
-		uint64_t armed = least_armed(settings, rtx);
-		uint64_t armed_bound = (uint64_t)rtx->armed_by_ms + rtx->rto_ms;
+		uint64_t silent = longest_silence(settings, rtx->rto_ms);
+		uint64_t armed_bound = armed_bound_ms(rtx);
+		struct hf_retransmission other = *rtx;
+		uint32_t most, least;
 
-		/* Armed, a user timeout takes the place of tcp_retries2, but not of a shorter one. */
-		limit = timeout && timeout < armed ? timeout : armed;
-		bound = timeout && bound < armed_bound ? bound : armed_bound;
+		other.retries |= (uint32_t)~mask_below(timeout, 1);
+		most = hf_settings_arm(rtx->armed_by_ms, 0, &other);
+		least = hf_settings_arm(rtx->armed_by_ms, silent, &other);
+		/* Where even the most is armed, everything is; a shorter limit stays in force. */
+		bound = most && armed_bound < bound ? armed_bound : bound;
+		limit = least && least < limit ? least : limit;
 	}
 	out->in_flight_ms = bound;
 	out->outage_in_flight_ms = outage_within(limit, rtx->rto_ms);
@@ -346,15 +371,18 @@ HF_API uint32_t hf_settings_user_timeout(const struct hf_settings *settings)
 {
 	uint64_t ms = silence_s(settings, settings->count) * ON_TIME;
 
-	return ms < HF_GOAL_MAX ? (uint32_t)ms : HF_GOAL_MAX;
+	return (uint32_t)(ms - less(ms, HF_GOAL_MAX));
 }
 
-HF_API uint32_t hf_settings_arm(uint32_t dead_within_ms, uint64_t silent_ms)
+HF_API uint32_t hf_settings_arm(uint32_t dead_within_ms, uint64_t silent_ms,
+				const struct hf_retransmission *rtx)
 {
-	uint32_t rest = (uint32_t)less(dead_within_ms, silent_ms);
+	uint32_t third = dead_within_ms / 3;
+	uint32_t share = larger((uint32_t)less(third, rtx->rto_ms), smaller(rtx->rto_ms, third));
+	uint32_t rest = larger((uint32_t)less(dead_within_ms, silent_ms), share);
+	uint32_t armed = larger(1, (uint32_t)((uint64_t)rest * 8 / 9));
 
-	rest = larger(rest, dead_within_ms / 3);
-	return larger(1, (uint32_t)((uint64_t)rest * 8 / 9));
+	return armed & (uint32_t)mask_below(armed, retransmission_ms(rtx->retries));
 }
 
 HF_API bool hf_settings_meet(const struct hf_settings *settings, const struct hf_goals *goals)
@@ -394,6 +422,15 @@ static inline enum hf_derivation derive_within(const struct hf_settings *program
 	return hf_settings_derive(&both, 0, program->idle, out);
 }
 
+/* It takes the count's place: the program's own is not to go on probing after it; ours may. */
+static inline uint32_t longest_timeout(const struct hf_settings *program,
+				       const struct hf_settings *set)
+{
+	uint32_t none = (uint32_t)mask_below(program->user_timeout_ms, 1);
+
+	return hf_settings_user_timeout(set) | none;
+}
+
 HF_API enum hf_decision hf_settings_decide(const struct hf_settings *program,
 					   const struct hf_goals *goals,
 					   const struct hf_settings *ours, bool override,
@@ -416,6 +453,7 @@ HF_API enum hf_decision hf_settings_decide(const struct hf_settings *program,
 				     either(program->user_timeout_ms, ours->user_timeout_ms));
 	if (timeout_too_short(&set))
 		return HF_LEAVE_TIMEOUT;
+	set.user_timeout_ms = smaller(set.user_timeout_ms, longest_timeout(program, &set));
 	if (!hf_settings_no_weaker(&set, program))
 		return HF_LEAVE_STRICT;
 	*out = set;
@@ -433,7 +471,7 @@ HF_API enum hf_verdict hf_settings_audit(const struct hf_settings *settings,
 					 const struct hf_retransmission *rtx)
 {
 	struct hf_goals wanted = goals_or_default(goals);
-	uint32_t rto_ms = rtx ? rtx->rto_ms : HF_RTO_MIN;
+	uint64_t granted = first_retransmission_ms(rtx ? rtx->rto_ms : HF_RTO_MIN);
 	struct hf_bounds bounds;
 
 	if (!settings->keepalive || settings->idle > room_s(wanted.keep_open_ms))
@@ -441,7 +479,7 @@ HF_API enum hf_verdict hf_settings_audit(const struct hf_settings *settings,
 	if (!hf_settings_meet(settings, &wanted))
 		return HF_SLOW;
 	hf_settings_bounds(settings, rtx, &bounds);
-	if (wanted.dead_within_ms && bounds.in_flight_ms > (uint64_t)wanted.dead_within_ms + rto_ms)
+	if (wanted.dead_within_ms && bounds.in_flight_ms > wanted.dead_within_ms + granted)
 		return HF_SLOW;
 	return HF_PROTECTED;
 }

@@ -277,15 +277,16 @@ static void in_flight_the_retransmissions_decide(void **state)
 	struct hf_retransmission rtx = { .rto_ms = 200, .retries = 15 };
 
 	(void)state;
-	/* tcp_retries2 = 15: 924.6 s, then one timer of 120 s, an eighth late. */
-	assert_int_equal(bounds_of(ours, NULL).in_flight_ms, 200 + 924600 + 135000);
-	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 200 + 924600 + 135000);
+	/* Two RTO, 924.6 s for tcp_retries2 = 15, one timer of 120 s; timers an eighth late. */
+	assert_int_equal(bounds_of(ours, NULL).in_flight_ms, 450 + 924600 + 135000);
+	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 450 + 924600 + 135000);
 	rtx.retries = 9;
-	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 200 + 204600 + 135000);
-	rtx.retries = 3;
-	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 200 + 3000 + 135000);
+	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 450 + 204600 + 135000);
 	rtx.retries = 255;
-	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 200 + 29724600 + 135000);
+	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 450 + 29724600 + 135000);
+	/* Few doublings do not reach the longest timer. */
+	rtx.retries = 3;
+	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 450 + 3000 + 3400 * 9 / 8);
 }
 
 static void in_flight_the_smaller_of_user_timeout_and_arming_decides(void **state)
@@ -294,12 +295,35 @@ static void in_flight_the_smaller_of_user_timeout_and_arming_decides(void **stat
 
 	(void)state;
 	assert_int_equal(bounds_of(set_of(53, 5, 9, 80000), &rtx).in_flight_ms,
-			 200 + 80000 + 80000 / 16 + 200 / 8);
+			 450 + 80000 + 80000 / 16 + 200 / 8);
 	rtx.armed_by_ms = 60000;
-	assert_int_equal(bounds_of(set_of(53, 5, 9, 80000), &rtx).in_flight_ms, 60200);
-	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 60200);
+	assert_int_equal(bounds_of(set_of(53, 5, 9, 80000), &rtx).in_flight_ms, 60000);
+	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 60000);
 	rtx.armed_by_ms = 120000;
 	assert_true(bounds_of(set_of(53, 5, 9, 80000), &rtx).in_flight_ms < 86000);
+	/* Too large an RTO for the goal: the third that is granted comes late. */
+	rtx.rto_ms = 60000;
+	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 135000 + 40000);
+}
+
+static void where_the_kernel_is_quicker_nothing_is_armed(void **state)
+{
+	struct hf_retransmission armed = { 200, 0, 120000 }, alone = { 200, 0, 0 };
+
+	(void)state;
+	for (uint32_t retries = 0; retries <= 30; retries++) {
+		struct hf_bounds with, without;
+
+		armed.retries = alone.retries = retries;
+		with = bounds_of(ours, &armed);
+		without = bounds_of(ours, &alone);
+		/* tcp_retries2 = 8 is 102.2 s, 9 is 204.6 s; up to 106.6 s would be armed. */
+		assert_int_equal(with.in_flight_ms, retries > 8 ? 120000 : without.in_flight_ms);
+		assert_true(with.outage_in_flight_ms <= without.outage_in_flight_ms);
+	}
+	/* It has no say where a user timeout stands: that one is shortened as ever. */
+	armed.retries = 3;
+	assert_int_equal(bounds_of(set_of(53, 5, 9, 600000), &armed).in_flight_ms, 120000);
 }
 
 static void in_flight_about_half_of_what_is_granted_is_ridden_out(void **state)
@@ -311,10 +335,13 @@ static void in_flight_about_half_of_what_is_granted_is_ridden_out(void **state)
 	/* (8 U - 9 RTO) / 17, or 135 s less than U where the longest RTO is less than that. */
 	assert_int_equal(bounds_of(set_of(53, 5, 9, 80000), &rtx).outage_in_flight_ms, 37541);
 	assert_int_equal(bounds_of(ours, &rtx).outage_in_flight_ms, 924600 - 135000);
-	/* Armed after 53 s, an eighth late, and one RTO; a third where the silence has no bound. */
+	/* Armed after 53 s and two RTO, an eighth late; the share where nothing ends a silence. */
 	rtx.armed_by_ms = 120000;
-	assert_int_equal(bounds_of(ours, &rtx).outage_in_flight_ms, (8 * 53488 - 1800) / 17);
-	assert_int_equal(bounds_of(off, &rtx).outage_in_flight_ms, (8 * 35555 - 1800) / 17);
+	assert_int_equal(bounds_of(ours, &rtx).outage_in_flight_ms, (8 * 53266 - 1800) / 17);
+	assert_int_equal(bounds_of(off, &rtx).outage_in_flight_ms, (8 * 35377 - 1800) / 17);
+	/* The kernel by itself, 51 s, grants less than is armed. */
+	rtx.retries = 7;
+	assert_int_equal(bounds_of(ours, &rtx).outage_in_flight_ms, (8 * 51000 - 1800) / 17);
 	/* Too short for a second retransmission. */
 	assert_int_equal(bounds_of(set_of(53, 5, 9, 225), &rtx).outage_in_flight_ms, 0);
 }
@@ -328,17 +355,45 @@ static void the_fixed_user_timeout_is_the_whole_set(void **state)
 	assert_int_equal(hf_settings_user_timeout(&largest), HF_GOAL_MAX);
 }
 
-static void arming_grants_what_is_left_but_a_third_at_least(void **state)
+static uint32_t arm(uint32_t dead_within_ms, uint64_t silent_ms, uint32_t rto_ms, uint32_t retries)
+{
+	struct hf_retransmission rtx = { .rto_ms = rto_ms, .retries = retries };
+
+	return hf_settings_arm(dead_within_ms, silent_ms, &rtx);
+}
+
+static void arming_grants_what_is_left_but_a_share_at_least(void **state)
 {
 	(void)state;
-	assert_int_equal(hf_settings_arm(120000, 0), 106666);
-	assert_int_equal(hf_settings_arm(120000, 30000), 80000);
-	assert_int_equal(hf_settings_arm(120000, 80000), 35555);
-	assert_int_equal(hf_settings_arm(120000, 80001), 35555);
-	assert_int_equal(hf_settings_arm(120000, UINT64_MAX), 35555);
-	assert_int_equal(hf_settings_arm(UINT32_MAX, 0), 3817748706u);
-	assert_int_equal(hf_settings_arm(0, 0), 1);
-	assert_int_equal(hf_settings_arm(3, UINT64_MAX), 1);
+	assert_int_equal(arm(120000, 0, 300, 15), 106666);
+	assert_int_equal(arm(120000, 30000, 300, 15), 80000);
+	/* A third less one RTO, and that less an eighth. */
+	assert_int_equal(arm(120000, 80300, 300, 15), 35288);
+	assert_int_equal(arm(120000, 80301, 300, 15), 35288);
+	assert_int_equal(arm(120000, UINT64_MAX, 300, 15), 35288);
+	/* At least one RTO, at most a third. */
+	assert_int_equal(arm(120000, UINT64_MAX, 20000, 15), 17777);
+	assert_int_equal(arm(120000, UINT64_MAX, 30000, 15), 26666);
+	assert_int_equal(arm(120000, UINT64_MAX, 40000, 15), 35555);
+	assert_int_equal(arm(120000, UINT64_MAX, 120000, 15), 35555);
+	assert_int_equal(arm(UINT32_MAX, 0, 300, UINT32_MAX), 3817748706u);
+	assert_int_equal(arm(0, 0, 300, 15), 1);
+	assert_int_equal(arm(3, UINT64_MAX, 300, 15), 1);
+}
+
+static void arming_never_takes_the_place_of_a_shorter_limit(void **state)
+{
+	(void)state;
+	/* tcp_retries2 = 7 is 51 s, 8 is 102.2 s, 9 is 204.6 s. */
+	assert_int_equal(arm(120000, 0, 200, 9), 106666);
+	assert_int_equal(arm(120000, 0, 200, 8), 0);
+	assert_int_equal(arm(120000, 10000, 200, 8), 97777);
+	assert_int_equal(arm(120000, UINT64_MAX, 200, 7), 35377);
+	assert_int_equal(arm(120000, UINT64_MAX, 200, 6), 0);
+	assert_int_equal(arm(229950, 0, 200, 9), 204400);
+	assert_int_equal(arm(230174, 0, 200, 9), 204599);
+	assert_int_equal(arm(230175, 0, 200, 9), 0);
+	assert_int_equal(arm(0, 0, 200, 0), 1);
 }
 
 static void goals_are_met_to_the_millisecond(void **state)
@@ -473,18 +528,47 @@ static void the_programs_user_timeout_is_lowered_but_never_raised(void **state)
 	struct hf_settings program = { 0, 7200, 75, 9, 70000 }, fixed = ours, set;
 
 	(void)state;
-	fixed.user_timeout_ms = 98000;
+	fixed.user_timeout_ms = 97000;
 	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
 			 HF_REPLACE);
 	assert_int_equal(set.user_timeout_ms, 70000);
 	program.user_timeout_ms = 99000;
 	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
 			 HF_REPLACE);
-	assert_int_equal(set.user_timeout_ms, 98000);
+	assert_int_equal(set.user_timeout_ms, 97000);
 	program.user_timeout_ms = 0;
 	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
 			 HF_REPLACE);
-	assert_int_equal(set.user_timeout_ms, 98000);
+	assert_int_equal(set.user_timeout_ms, 97000);
+	/* Ours may outlast the count, where the program has none. */
+	fixed.user_timeout_ms = 105000;
+	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
+			 HF_REPLACE);
+	assert_int_equal(set.user_timeout_ms, 105000);
+}
+
+static void a_user_timeout_that_outlasts_the_set_is_lowered_to_it(void **state)
+{
+	static const struct decision cases[] = {
+		{ { 120000, 0 }, { 0, 7200, 75, 9, 97999 }, HF_REPLACE, { 1, 53, 5, 9, 97999 } },
+		{ { 120000, 0 }, { 0, 7200, 75, 9, 98001 }, HF_REPLACE, { 1, 53, 5, 9, 98000 } },
+		{ { 120000, 0 }, { 1, 7200, 75, 9, 900000 }, HF_REPLACE, { 1, 53, 5, 9, 98000 } },
+		/* By itself it would be dead after 55 s; its user timeout makes it 600 s. */
+		{ { 120000, 0 }, { 1, 10, 5, 9, 600000 }, HF_REPLACE, { 1, 10, 2, 9, 28000 } },
+	};
+	struct hf_settings one_probe = set_of(53, 53, 1, 0), set;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check_decision(&cases[i]);
+	/* It is not too short for three probes because a rule wants only one. */
+	assert_int_equal(hf_settings_decide(&cases[1].program, &two_minutes, &one_probe, false,
+					    &set),
+			 HF_LEAVE_TIMEOUT);
+	assert_int_equal(hf_settings_decide(&cases[2].program, &two_minutes, &one_probe, false,
+					    &set),
+			 HF_REPLACE);
+	assert_int_equal(set.user_timeout_ms, 106000);
 }
 
 static void override_replaces_even_what_is_stricter(void **state)
@@ -548,9 +632,11 @@ int main(void)
 		cmocka_unit_test(a_user_timeout_replaces_the_count),
 		cmocka_unit_test(in_flight_the_retransmissions_decide),
 		cmocka_unit_test(in_flight_the_smaller_of_user_timeout_and_arming_decides),
+		cmocka_unit_test(where_the_kernel_is_quicker_nothing_is_armed),
 		cmocka_unit_test(in_flight_about_half_of_what_is_granted_is_ridden_out),
 		cmocka_unit_test(the_fixed_user_timeout_is_the_whole_set),
-		cmocka_unit_test(arming_grants_what_is_left_but_a_third_at_least),
+		cmocka_unit_test(arming_grants_what_is_left_but_a_share_at_least),
+		cmocka_unit_test(arming_never_takes_the_place_of_a_shorter_limit),
 		cmocka_unit_test(goals_are_met_to_the_millisecond),
 		cmocka_unit_test(no_bound_may_be_longer),
 		cmocka_unit_test(what_meets_the_goals_stays),
@@ -559,6 +645,7 @@ int main(void)
 		cmocka_unit_test(what_no_whole_seconds_can_match_is_left),
 		cmocka_unit_test(a_user_timeout_too_short_for_three_probes_is_left),
 		cmocka_unit_test(the_programs_user_timeout_is_lowered_but_never_raised),
+		cmocka_unit_test(a_user_timeout_that_outlasts_the_set_is_lowered_to_it),
 		cmocka_unit_test(override_replaces_even_what_is_stricter),
 		cmocka_unit_test(jitter_is_up_to_a_tenth_where_that_is_a_second),
 		cmocka_unit_test(the_audit_tells_unprotected_slow_and_protected),

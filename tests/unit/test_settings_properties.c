@@ -118,13 +118,16 @@ static struct silence keepalive_timer(const struct hf_settings *set, enum latene
 	return silence;
 }
 
-/* What ends the retransmission of a segment written after so long a silence. */
+/* The user timeout in force, seen from the first retransmission after so long a silence. */
 static uint64_t retransmission_limit(const struct hf_settings *set,
 				     const struct hf_retransmission *rtx, uint64_t silent_ms)
 {
-	uint64_t limit = set->user_timeout_ms;
-	uint64_t armed = rtx->armed_by_ms ? hf_settings_arm(rtx->armed_by_ms, silent_ms) : 0;
+	struct hf_retransmission other = *rtx;
+	uint64_t limit = set->user_timeout_ms, armed;
 
+	if (limit)
+		other.retries = UINT32_MAX;
+	armed = rtx->armed_by_ms ? hf_settings_arm(rtx->armed_by_ms, silent_ms, &other) : 0;
 	return armed && (!limit || armed < limit) ? armed : limit;
 }
 
@@ -139,16 +142,24 @@ static uint64_t model_timeout(unsigned int retries)
 	return sum;
 }
 
+/* One RTO after the write, or after the tail loss probe; that one comes within an RTO. */
+static uint64_t first_retransmission(uint32_t rto_ms, enum lateness lateness)
+{
+	uint32_t probe = between(0, 1) ? rto_ms : between(0, rto_ms);
+
+	return (between(0, 3) ? takes(probe, lateness) : 0) + takes(rto_ms, lateness);
+}
+
 /*
- * The retransmission timer from the write on, into a network that heals so long after it: the
- * time of death, or NEVER if a retransmission arrives. The first one is sent after one RTO.
+ * The retransmission timer from its first end, start after the write, into a network that heals
+ * so long after the write: the time of death, or NEVER if a retransmission arrives.
  */
 static uint64_t retransmission_timer(const struct hf_settings *set,
 				     const struct hf_retransmission *rtx, uint64_t silent_ms,
-				     uint64_t heals, enum lateness lateness)
+				     uint64_t start, uint64_t heals, enum lateness lateness)
 {
-	uint64_t start = rtx->rto_ms, now = start, rto = start;
-	uint64_t limit = retransmission_limit(set, rtx, silent_ms + now);
+	uint64_t now = start, rto = rtx->rto_ms;
+	uint64_t limit = retransmission_limit(set, rtx, silent_ms + start);
 	uint64_t end = limit ? limit : model_timeout(rtx->retries);
 
 	do {
@@ -401,13 +412,13 @@ static void data_in_flight_is_given_up_within_its_bound(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < TRIALS; i++) {
 		struct hf_retransmission rtx = any_retransmission();
+		uint64_t start = first_retransmission(rtx.rto_ms, i % LATENESSES);
 		struct hf_settings set = any_set_with_timeout();
-		uint64_t silent_ms = takes(set.idle * 1000ull, MIXED);
+		uint64_t silent_ms = of_any_size(0, set.idle * 1125), dead;
 		struct hf_bounds bounds;
-		uint64_t dead;
 
 		hf_settings_bounds(&set, &rtx, &bounds);
-		dead = retransmission_timer(&set, &rtx, silent_ms, NEVER, i % LATENESSES);
+		dead = retransmission_timer(&set, &rtx, silent_ms, start, NEVER, i % LATENESSES);
 		if (dead > bounds.in_flight_ms)
 			fail_msg("%s, RTO %u, armed by %u: dead after %llu, not %llu ms",
 				 text_of(&set), rtx.rto_ms, rtx.armed_by_ms,
@@ -415,21 +426,66 @@ static void data_in_flight_is_given_up_within_its_bound(void **state)
 	}
 }
 
-/* D from the last segment heard; a late write is told D/3 and one RTO after it at the latest. */
+/*
+ * D from the last segment heard; a late write is told D/3 and one RTO after it at the latest. Of
+ * an RTO that is large for the goal, the probe's and its own lateness come on top.
+ */
 static void an_armed_timeout_keeps_dead_within(void **state)
 {
+	unsigned int armed = 0;
+
 	(void)state;
 	for (unsigned int i = 0; i < TRIALS; i++) {
-		struct hf_retransmission rtx = any_retransmission();
-		uint64_t goal = of_any_size(HF_DEAD_WITHIN_MIN, MONTH);
-		uint64_t silent_ms = between(0, (uint32_t)goal * 2 / 3), late, dead;
+		uint32_t goal = of_any_size(HF_DEAD_WITHIN_MIN, MONTH);
+		struct hf_retransmission rtx = {
+			.rto_ms = of_any_size(HF_RTO_MIN, goal / 6 < 120000 ? goal / 6 : 120000),
+			.retries = between(0, 1) ? UINT16_MAX : between(7, 30),
+			.armed_by_ms = goal,
+		};
+		uint64_t start = first_retransmission(rtx.rto_ms, i % LATENESSES);
+		uint64_t silent_ms = of_any_size(0, MONTH), late, dead;
 		struct hf_settings off = { 0 };
 
-		rtx.armed_by_ms = (uint32_t)goal;
-		dead = retransmission_timer(&off, &rtx, silent_ms, NEVER, i % LATENESSES);
+		if (!hf_settings_arm(goal, silent_ms + start, &rtx))
+			continue;
+		dead = retransmission_timer(&off, &rtx, silent_ms, start, NEVER, i % LATENESSES);
 		late = silent_ms + goal / 3 + rtx.rto_ms;
-		assert_true(silent_ms + dead <= (late > goal ? late : goal));
+		if (rtx.rto_ms > goal / 24 && start > 2 * rtx.rto_ms)
+			late += start - 2 * rtx.rto_ms;
+		if (silent_ms + dead > (late > goal ? late : goal))
+			fail_msg("goal %u, silent for %llu, RTO %u, first after %llu: %llu ms",
+				 goal, (unsigned long long)silent_ms, rtx.rto_ms,
+				 (unsigned long long)start, (unsigned long long)dead);
+		armed++;
 	}
+	assert_true(armed > TRIALS / 2);
+}
+
+static void arming_never_lengthens_what_the_kernel_does_by_itself(void **state)
+{
+	unsigned int shorter = 0, left = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < TRIALS; i++) {
+		enum lateness lateness = i % 2 ? ON_TIME : LATE;
+		struct hf_retransmission rtx = any_retransmission(), alone = rtx;
+		struct hf_settings set = between(0, 1) ? any_set() : any_set_with_timeout();
+		uint64_t start = first_retransmission(rtx.rto_ms, lateness);
+		uint64_t silent_ms = of_any_size(0, MONTH), with, without;
+		struct hf_bounds bounds, bounds_alone;
+
+		alone.armed_by_ms = 0;
+		with = retransmission_timer(&set, &rtx, silent_ms, start, NEVER, lateness);
+		without = retransmission_timer(&set, &alone, silent_ms, start, NEVER, lateness);
+		assert_true(with <= without);
+		shorter += with < without;
+		left += rtx.armed_by_ms && with == without;
+		hf_settings_bounds(&set, &rtx, &bounds);
+		hf_settings_bounds(&set, &alone, &bounds_alone);
+		assert_true(bounds.in_flight_ms <= bounds_alone.in_flight_ms);
+		assert_true(bounds.outage_in_flight_ms <= bounds_alone.outage_in_flight_ms);
+	}
+	assert_true(shorter > TRIALS / 20 && left > TRIALS / 20);
 }
 
 static void a_network_that_heals_in_time_is_no_death_for_data_in_flight(void **state)
@@ -441,6 +497,7 @@ static void a_network_that_heals_in_time_is_no_death_for_data_in_flight(void **s
 		struct hf_retransmission rtx = any_retransmission();
 		struct hf_settings set = any_set_with_timeout();
 		uint64_t broken = random_word() % (set.idle * 1125ull + 1), waits;
+		uint64_t start = first_retransmission(rtx.rto_ms, i % LATENESSES);
 		struct hf_bounds bounds;
 
 		if (!between(0, 3)) { /* then nothing ends the silence before the outage */
@@ -451,7 +508,7 @@ static void a_network_that_heals_in_time_is_no_death_for_data_in_flight(void **s
 		if (!bounds.outage_in_flight_ms)
 			continue;
 		waits = random_word() % bounds.outage_in_flight_ms;
-		if (retransmission_timer(&set, &rtx, broken + waits,
+		if (retransmission_timer(&set, &rtx, broken + waits, start,
 					 bounds.outage_in_flight_ms - 1 - waits,
 					 i % LATENESSES) != NEVER)
 			fail_msg("%s, RTO %u, armed by %u: an outage of %llu ms is a death",
@@ -470,6 +527,8 @@ static void a_derived_set_is_protected_under_its_own_goals(void **state)
 		struct hf_goals goals = any_goals();
 		struct hf_settings set;
 
+		/* Where tcp_retries2 is shorter it stays in force, and may be longer than the goal. */
+		rtx.retries = UINT32_MAX;
 		assert_true(hf_settings_derive(&goals, NULL, 0, &set) <= HF_DERIVED_ONE_LOSS);
 		rtx.armed_by_ms = goals.dead_within_ms ? goals.dead_within_ms : 120000;
 		assert_int_equal(hf_settings_audit(&set, &goals, &rtx), HF_PROTECTED);
@@ -519,9 +578,9 @@ static void nothing_that_is_decided_is_weaker_than_the_program(void **state)
 	assert_true(taken[HF_KEEP] && taken[HF_REPLACE] && taken[HF_LEAVE_STRICT]);
 }
 
-static void no_user_timeout_is_raised_or_left_too_short(void **state)
+static void no_user_timeout_is_raised_or_left_too_short_or_too_long(void **state)
 {
-	unsigned int taken[HF_LEAVE_STRICT + 1] = { 0 };
+	unsigned int taken[HF_LEAVE_STRICT + 1] = { 0 }, lowered = 0;
 
 	(void)state;
 	for (unsigned int i = 0; i < TRIALS; i++) {
@@ -535,11 +594,18 @@ static void no_user_timeout_is_raised_or_left_too_short(void **state)
 		taken[decision]++;
 		if (decision != HF_REPLACE)
 			continue;
-		assert_int_equal(set.user_timeout_ms, program.user_timeout_ms);
+		assert_int_equal(!set.user_timeout_ms, !program.user_timeout_ms);
+		assert_true(set.user_timeout_ms <= program.user_timeout_ms);
+		if (set.user_timeout_ms < program.user_timeout_ms) {
+			assert_int_equal(set.user_timeout_ms, hf_settings_user_timeout(&set));
+			lowered++;
+		}
 		if (set.user_timeout_ms)
 			assert_true(set.user_timeout_ms > (set.idle + 2 * set.interval) * 1000);
+		assert_keeps(&set, &goals);
 		assert_true(hf_settings_no_weaker(&set, &program));
 	}
+	assert_true(lowered > TRIALS / 100);
 	assert_true(taken[HF_KEEP] && taken[HF_REPLACE] && taken[HF_LEAVE_TIMEOUT]);
 }
 
@@ -564,12 +630,16 @@ static void arming_falls_with_the_silence_and_rises_with_the_goal(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < TRIALS; i++) {
 		uint32_t goal = of_any_size(1, UINT32_MAX - 1000), silent = of_any_size(0, goal);
-		uint32_t more = of_any_size(0, 1000);
+		struct hf_retransmission rtx = any_retransmission(), patient = rtx;
+		uint32_t more = of_any_size(0, 1000), armed;
 
-		assert_true(hf_settings_arm(goal, (uint64_t)silent + more) <=
-			    hf_settings_arm(goal, silent));
-		assert_true(hf_settings_arm(goal + more, silent) >= hf_settings_arm(goal, silent));
-		assert_in_range(hf_settings_arm(goal, silent), 1, goal);
+		patient.retries = UINT32_MAX;
+		armed = hf_settings_arm(goal, silent, &patient);
+		assert_in_range(armed, 1, goal);
+		assert_true(hf_settings_arm(goal, (uint64_t)silent + more, &patient) <= armed);
+		assert_true(hf_settings_arm(goal + more, silent, &patient) >= armed);
+		assert_int_equal(hf_settings_arm(goal, silent, &rtx),
+				 armed < model_timeout(rtx.retries) ? armed : 0);
 	}
 }
 
@@ -585,10 +655,11 @@ int main(void)
 		cmocka_unit_test(the_bounds_of_an_idle_connection_are_not_idle_talk),
 		cmocka_unit_test(data_in_flight_is_given_up_within_its_bound),
 		cmocka_unit_test(an_armed_timeout_keeps_dead_within),
+		cmocka_unit_test(arming_never_lengthens_what_the_kernel_does_by_itself),
 		cmocka_unit_test(a_network_that_heals_in_time_is_no_death_for_data_in_flight),
 		cmocka_unit_test(a_derived_set_is_protected_under_its_own_goals),
 		cmocka_unit_test(nothing_that_is_decided_is_weaker_than_the_program),
-		cmocka_unit_test(no_user_timeout_is_raised_or_left_too_short),
+		cmocka_unit_test(no_user_timeout_is_raised_or_left_too_short_or_too_long),
 		cmocka_unit_test(jitter_never_lengthens_and_stays_within_a_tenth),
 		cmocka_unit_test(arming_falls_with_the_silence_and_rises_with_the_goal),
 	};
