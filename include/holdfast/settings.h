@@ -62,6 +62,7 @@ struct hf_bounds {
 /* Retransmission as the kernel does it, for the bound in flight. */
 struct hf_retransmission {
 	uint32_t rto_ms;      /* this connection's RTO; HF_RTO_MIN where unknown */
+	uint32_t rtt_ms;      /* its smoothed round-trip time; 0 = unknown */
 	uint32_t retries;     /* net.ipv4.tcp_retries2, 15 by default */
 	uint32_t armed_by_ms; /* dead_within of a living watcher that arms; 0 = none does */
 };
@@ -112,7 +113,8 @@ HF_API uint32_t hf_settings_user_timeout(const struct hf_settings *settings);
  * not longer (rtx->retries; UINT32_MAX where a standing user timeout has taken its place).
  *
  * With a tail loss probe the first retransmission comes about two RTO after the write, and the
- * kernel counts from it. So the share is D/3 - RTO, not below the smaller of RTO and D/3: a late
+ * kernel counts from it. So the share is D/3 - RTO, but never less than an answer needs: two
+ * round-trip times (one RTO where they are unknown), at most D/3. A late
  * write is told D/3 + RTO after it, as long as the RTO is at most D/6 (above D/24 the lateness
  * of those first two timers comes on top).
  * rtx is never NULL; armed_by_ms is not looked at.

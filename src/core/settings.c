@@ -378,7 +378,8 @@ HF_API uint32_t hf_settings_arm(uint32_t dead_within_ms, uint64_t silent_ms,
 				const struct hf_retransmission *rtx)
 {
 	uint32_t third = dead_within_ms / 3;
-	uint32_t share = larger((uint32_t)less(third, rtx->rto_ms), smaller(rtx->rto_ms, third));
+	uint32_t answer = either(2 * rtx->rtt_ms, rtx->rto_ms); /* time for one to come */
+	uint32_t share = larger((uint32_t)less(third, rtx->rto_ms), smaller(answer, third));
 	uint32_t rest = larger((uint32_t)less(dead_within_ms, silent_ms), share);
 	uint32_t armed = larger(1, (uint32_t)((uint64_t)rest * 8 / 9));
 

@@ -308,7 +308,8 @@ static void in_flight_the_smaller_of_user_timeout_and_arming_decides(void **stat
 
 static void where_the_kernel_is_quicker_nothing_is_armed(void **state)
 {
-	struct hf_retransmission armed = { 200, 0, 120000 }, alone = { 200, 0, 0 };
+	struct hf_retransmission armed = { .rto_ms = 200, .armed_by_ms = 120000 };
+	struct hf_retransmission alone = { .rto_ms = 200 };
 
 	(void)state;
 	for (uint32_t retries = 0; retries <= 30; retries++) {
@@ -379,6 +380,19 @@ static void arming_grants_what_is_left_but_a_share_at_least(void **state)
 	assert_int_equal(arm(UINT32_MAX, 0, 300, UINT32_MAX), 3817748706u);
 	assert_int_equal(arm(0, 0, 300, 15), 1);
 	assert_int_equal(arm(3, UINT64_MAX, 300, 15), 1);
+}
+
+static void arming_leaves_an_answer_two_round_trips(void **state)
+{
+	struct hf_retransmission slow = { .rto_ms = 2000, .rtt_ms = 10, .retries = 15 };
+
+	(void)state;
+	/* D/3 - RTO = 1 s is time enough where an answer takes 10 ms, not where it takes 900 ms. */
+	assert_int_equal(hf_settings_arm(9000, 9000, &slow), 888);
+	slow.rtt_ms = 900;
+	assert_int_equal(hf_settings_arm(9000, 9000, &slow), 1600);
+	slow.rtt_ms = 5000;
+	assert_int_equal(hf_settings_arm(9000, 9000, &slow), 2666);
 }
 
 static void arming_never_takes_the_place_of_a_shorter_limit(void **state)
@@ -592,7 +606,7 @@ static void jitter_is_up_to_a_tenth_where_that_is_a_second(void **state)
 
 static void the_audit_tells_unprotected_slow_and_protected(void **state)
 {
-	struct hf_retransmission armed = { 200, 15, 120000 };
+	struct hf_retransmission armed = { .rto_ms = 200, .retries = 15, .armed_by_ms = 120000 };
 	struct hf_goals both = { .dead_within_ms = 120000, .keep_open_ms = 60000 };
 	struct hf_goals open = { .keep_open_ms = 60000 };
 	struct hf_settings off = { .idle = 1, .interval = 1, .count = 3 };
@@ -636,6 +650,7 @@ int main(void)
 		cmocka_unit_test(in_flight_about_half_of_what_is_granted_is_ridden_out),
 		cmocka_unit_test(the_fixed_user_timeout_is_the_whole_set),
 		cmocka_unit_test(arming_grants_what_is_left_but_a_share_at_least),
+		cmocka_unit_test(arming_leaves_an_answer_two_round_trips),
 		cmocka_unit_test(arming_never_takes_the_place_of_a_shorter_limit),
 		cmocka_unit_test(goals_are_met_to_the_millisecond),
 		cmocka_unit_test(no_bound_may_be_longer),

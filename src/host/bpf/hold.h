@@ -248,16 +248,20 @@ static __always_inline void arm(void *target, struct tcp_sock *tp, struct hf_mem
 				__u64 already_ms)
 {
 	struct inet_connection_sock *icsk = &tp->inet_conn;
-	struct sock *sk = &icsk->icsk_inet.sk;
+	const struct sock *sk = &icsk->icsk_inet.sk;
 	__u32 now = icsk->icsk_user_timeout;
+	struct hf_retransmission rtx = {};
 	__u32 granted;
 	__u64 armed;
 
 	if (!(m->flags & HF_MEMORY_ARMS) || !m->goals.dead_within_ms)
 		return;
-	granted = hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp),
-			     (__u32)jiffies_to_ms(icsk->icsk_rto),
-			     sk->__sk_common.skc_net.net->ipv4.sysctl_tcp_retries2);
+	rtx.rto_ms = (__u32)jiffies_to_ms(icsk->icsk_rto) >> (icsk->icsk_backoff & 15);
+	rtx.rtt_ms = tp->srtt_us / 8000 + 1;
+	rtx.retries = sk->__sk_common.skc_net.net->ipv4.sysctl_tcp_retries2;
+	if (now && now != m->armed_ms)
+		rtx.retries = UINT32_MAX; /* the program's own timeout has taken its place */
+	granted = hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp), &rtx);
 	if (!granted)
 		return; /* the kernel gives up sooner by itself */
 	armed = already_ms + granted;

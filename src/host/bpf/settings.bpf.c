@@ -30,11 +30,10 @@ __noinline int hf_bpf_audit(const struct hf_settings *settings, const struct hf_
 	return hf_settings_audit(settings, goals, rtx);
 }
 
-__noinline __u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms, __u32 rto_ms, __u32 retries)
+__noinline __u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms,
+			    const struct hf_retransmission *rtx)
 {
-	struct hf_retransmission rtx = { .rto_ms = rto_ms, .retries = retries };
-
-	return hf_settings_arm(dead_within_ms, silent_ms, &rtx);
+	return rtx ? hf_settings_arm(dead_within_ms, silent_ms, rtx) : 0;
 }
 
 __noinline __u32 hf_bpf_user_timeout(const struct hf_settings *settings)

@@ -22,7 +22,7 @@ int hf_bpf_audit(const struct hf_settings *settings, const struct hf_goals *goal
 		 const struct hf_retransmission *rtx);
 
 /* 0 = do not arm */
-__u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms, __u32 rto_ms, __u32 retries);
+__u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms, const struct hf_retransmission *rtx);
 __u32 hf_bpf_user_timeout(const struct hf_settings *settings);
 __u32 hf_bpf_jitter(__u32 idle, __u32 random);
 
