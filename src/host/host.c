@@ -171,13 +171,19 @@ static int recall(struct hf_host *host, bool makes)
 	return -1;
 }
 
+static bool is_any(const struct hf_prefix *prefix)
+{
+	return !(prefix->mask.word[0] | prefix->mask.word[1]) && !prefix->port_first &&
+	       prefix->port_last == UINT16_MAX;
+}
+
 /* A pass stays in its namespace: that condition need not be asked of each socket. */
 static bool matches_all_visited(const struct hf_selection *selection)
 {
-	struct hf_match any;
+	const struct hf_match *match = &selection->rule.match;
 
-	hf_match_any(&any);
-	return !selection->cgroup && !memcmp(&any, &selection->rule.match, sizeof(any));
+	return !selection->cgroup && is_any(&match->local) && is_any(&match->remote) &&
+	       !match->fields && !match->states && !match->family && !match->direction;
 }
 
 static int become_watcher(struct hf_host *host, struct hf_problem *problem)
