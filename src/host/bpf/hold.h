@@ -180,6 +180,9 @@ static __always_inline __u32 decide(const struct hf_wire_rule *r, const struct h
 		*want = *own;
 		return HF_OUTCOME_KEPT;
 	}
+	/* A watcher leaves none standing, not even a shorter one: it arms (see look_after). */
+	if ((r->rule.flags & HF_RULE_ARM) && !r->rule.settings.user_timeout_ms)
+		want->user_timeout_ms = own->user_timeout_ms;
 	if (!want->user_timeout_ms) /* with one, an earlier start is not always an earlier end */
 		want->idle = hf_bpf_jitter(want->idle, random);
 	return HF_OUTCOME_SET;
@@ -240,6 +243,21 @@ static __always_inline __u32 give_back(void *target, struct tcp_sock *tp, struct
 	return failed ? HF_OUTCOME_FAILED : HF_OUTCOME_RESTORED;
 }
 
+static __always_inline void arm_with(void *target, struct tcp_sock *tp, struct hf_memory *m,
+				     __u64 armed)
+{
+	__u32 now = tp->inet_conn.icsk_user_timeout;
+
+	if (armed > INT32_MAX)
+		armed = INT32_MAX;
+	if (now && now != m->armed_ms && now <= armed)
+		return; /* the program's own is shorter */
+	if (set_option(target, SOL_TCP, TCP_USER_TIMEOUT, (__u32)armed))
+		return;
+	m->armed_ms = (__u32)armed;
+	__sync_fetch_and_add(&counters.armed, 1);
+}
+
 /*
  * Arm the user timeout while something stays unanswered. The kernel counts it from the first
  * retransmission (or the first persist probe): already_ms is how long ago that was.
@@ -252,7 +270,6 @@ static __always_inline void arm(void *target, struct tcp_sock *tp, struct hf_mem
 	__u32 now = icsk->icsk_user_timeout;
 	struct hf_retransmission rtx = {};
 	__u32 granted;
-	__u64 armed;
 
 	if (!(m->flags & HF_MEMORY_ARMS) || !m->goals.dead_within_ms)
 		return;
@@ -264,15 +281,17 @@ static __always_inline void arm(void *target, struct tcp_sock *tp, struct hf_mem
 	granted = hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp), &rtx);
 	if (!granted)
 		return; /* the kernel gives up sooner by itself */
-	armed = already_ms + granted;
-	if (armed > INT32_MAX)
-		armed = INT32_MAX;
-	if (now && now != m->armed_ms && now <= armed)
-		return; /* the program's own is shorter */
-	if (set_option(target, SOL_TCP, TCP_USER_TIMEOUT, (__u32)armed))
-		return;
-	m->armed_ms = (__u32)armed;
-	__sync_fetch_and_add(&counters.armed, 1);
+	arm_with(target, tp, m, already_ms + granted);
+}
+
+/*
+ * A program's own user timeout takes the count's place: where it outlasts the set, it is cut to the
+ * set while three probes are unanswered. The kernel counts it from the last segment heard.
+ */
+static __always_inline void arm_idle(void *target, struct tcp_sock *tp, struct hf_memory *m)
+{
+	if ((m->flags & HF_MEMORY_ARMS) && tp->inet_conn.icsk_user_timeout)
+		arm_with(target, tp, m, hf_bpf_user_timeout(&m->written));
 }
 
 static __always_inline void disarm(void *target, struct tcp_sock *tp, struct hf_memory *m)

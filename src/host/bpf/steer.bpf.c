@@ -277,6 +277,8 @@ int hf_setsockopt(struct bpf_sockopt *ctx)
 	settle_wish(m, &rest);
 	if (!own.user_timeout_ms && (m->flags & HF_MEMORY_FIXED))
 		rest.user_timeout_ms = m->written.user_timeout_ms;
+	else if (m->flags & HF_MEMORY_ARMS) /* a watcher lowers none for good */
+		rest.user_timeout_ms = own.user_timeout_ms;
 	now.keepalive = get_option(sk, SOL_SOCKET, SO_KEEPALIVE);
 	now.idle = get_option(sk, SOL_TCP, TCP_KEEPIDLE);
 	now.interval = get_option(sk, SOL_TCP, TCP_KEEPINTVL);

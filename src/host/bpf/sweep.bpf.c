@@ -82,6 +82,8 @@ static __always_inline void look_after(struct sock *sk, struct tcp_sock *tp, str
 	else if (!tp->packets_out && icsk->icsk_pending == ICSK_TIME_PROBE0 &&
 		 icsk->icsk_probes_out >= 2)
 		arm(sk, tp, m, jiffies_to_ms(persisting));
+	else if (!tp->packets_out && icsk->icsk_probes_out >= HF_COUNT_MIN)
+		arm_idle(sk, tp, m);
 }
 
 /* Two probes seen unanswered, and now none: the peer came back. */
