@@ -8,17 +8,8 @@
 #include "cli/outcome.h"
 #include "cli/request.h"
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	hf_request_init(state->input, state);
-	return 0;
-}
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = hf_request_parse,
 	.doc = "Set open connections once, so that a dead peer is found within the goal. Settings "
 	       "of a program's own that meet the goals stay, weaker ones are replaced as a "
 	       "whole, and no bound gets longer. `holdfast restore` gives everything back.\v"

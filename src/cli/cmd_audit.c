@@ -37,17 +37,8 @@ static const struct hf_column by = { "by", "BY", HF_LEFT, 0, 0 },
 			      bad = { "unprotected", "UNPROTECTED", HF_RIGHT, 0, 0 };
 static const struct hf_column *const columns[] = { &by, &name, &connections, &good, &slow, &bad };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	hf_request_init(state->input, state);
-	return 0;
-}
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = hf_request_parse,
 	.doc = "How many connections are protected, slow and unprotected, by program and by rule.\v"
 	       "Judged are established, close-wait and fin-wait-2 connections that have an owner, "
 	       "by POLICY, else by the goals of the rule they are under, else by a dead peer found "

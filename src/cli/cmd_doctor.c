@@ -14,24 +14,13 @@ static const struct hf_column status = { "status", "STATUS", HF_LEFT, 0, 0 },
 			      mend = { "mend", "WHAT TO DO", HF_LEFT, 24, 0 };
 static const struct hf_column *const columns[] = { &status, &check, &detail, &mend };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = state->input;
-	return 0;
-}
-
-static const struct argp_child children[] = { { &hf_output_argp, 0, NULL, 0 }, { 0 } };
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = hf_output_parse,
 	.doc = "What this kernel and these privileges allow, a line each, and what to do about the "
 	       "rest. Nothing is changed: programs are loaded to see whether they can be, and "
 	       "unloaded.\v"
 	       "Exit status 1 if something is missing that `holdfast watch` needs.",
-	.children = children,
+	.children = hf_output_children,
 };
 
 static const struct {

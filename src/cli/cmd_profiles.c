@@ -44,24 +44,13 @@ static void add_row(struct hf_table *table, const struct hf_profile *profile)
 	hf_table_end_row(table);
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = state->input;
-	return 0;
-}
-
-static const struct argp_child children[] = { { &hf_output_argp, 0, NULL, 0 }, { 0 } };
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = hf_output_parse,
 	.doc = "Known idle timeouts of middleboxes, with the settings that keep a connection open "
 	       "through them.\v"
 	       "Any NAME is a PROFILE for --keep-open. The timeouts are the published defaults; where "
 	       "one was changed, give its value instead.",
-	.children = children,
+	.children = hf_output_children,
 };
 
 static int run(int argc, char **argv)

@@ -7,23 +7,12 @@
 #include "cli/options.h"
 #include "cli/outcome.h"
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = state->input;
-	return 0;
-}
-
-static const struct argp_child children[] = { { &hf_output_argp, 0, NULL, 0 }, { 0 } };
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = hf_output_parse,
 	.doc = "Give back what an earlier apply, watch or service set and did not: in all network "
 	       "namespaces, every option that still holds what Holdfast wrote gets the program's own "
 	       "value again. Options that the program changed since are its own and stay.",
-	.children = children,
+	.children = hf_output_children,
 };
 
 static int take(void *arg, const struct hf_record *record)

@@ -103,3 +103,14 @@ static error_t parse_output(int key, char *argument, struct argp_state *state)
 }
 
 const struct argp hf_output_argp = { .options = output_options, .parser = parse_output };
+
+const struct argp_child hf_output_children[] = { { &hf_output_argp, 0, NULL, 0 }, { 0 } };
+
+error_t hf_output_parse(int key, char *argument, struct argp_state *state)
+{
+	(void)argument;
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = state->input;
+	return 0;
+}

@@ -20,6 +20,15 @@ void hf_request_init(struct hf_request *request, const struct argp_state *state)
 	state->child_inputs[2] = &request->output;
 }
 
+error_t hf_request_parse(int key, char *argument, struct argp_state *state)
+{
+	(void)argument;
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	hf_request_init(state->input, state);
+	return 0;
+}
+
 static int name_process(const char *name, struct hf_match *match, struct hf_problem *problem)
 {
 	if (!hf_process_name_lives(name))

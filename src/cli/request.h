@@ -18,6 +18,9 @@ extern const struct argp_child hf_request_children[];
 /* For a parser's ARGP_KEY_INIT: hand each child its part. */
 void hf_request_init(struct hf_request *request, const struct argp_state *state);
 
+/* The parser of a command that takes nothing else: its input is the request. */
+error_t hf_request_parse(int key, char *argument, struct argp_state *state);
+
 /*
  * Look up what was named and make the selection; name: the rule's. -1 with HF_EXIT_USAGE where a
  * process or user does not exist.
