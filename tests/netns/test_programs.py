@@ -62,7 +62,8 @@ def sshd(lab):
     shutil.copy(home / "user.pub", home / "authorized")
     home.joinpath("sshd").write_text(
         f"Port {PORT}\nHostKey {home}/host\nAuthorizedKeysFile {home}/authorized\nUsePAM no\n"
-        f"StrictModes no\nPidFile none\nPermitRootLogin yes\nTCPKeepAlive no\n", encoding="utf-8")
+        f"StrictModes no\nPidFile none\nPermitRootLogin yes\nTCPKeepAlive no\n"
+        f"SetEnv HOME={home}\n", encoding="utf-8")  # where no shell start-up file prints
     lab.popen(["unshare", "--mount", "sh", "-c",
                "mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && "
                f"exec /usr/sbin/sshd -D -f {home}/sshd"], lab.server)
