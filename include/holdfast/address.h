@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <holdfast/api.h>
+
+HF_API_BEGIN
+
 enum hf_family {
 	HF_ANY_FAMILY = 0,
 	HF_IPV4 = 4,
@@ -26,6 +30,14 @@ struct hf_address {
 		uint64_t word[2]; /* the same bytes, for comparing; no numeric meaning */
 	};
 };
+
+/* Is it the form of an IPv4 address, ::ffff:a.b.c.d? */
+static inline bool hf_address_is_mapped(const struct hf_address *address)
+{
+	const uint8_t *byte = address->byte;
+
+	return !address->word[0] && !byte[8] && !byte[9] && byte[10] == 0xff && byte[11] == 0xff;
+}
 
 /* An address and a TCP port (host byte order, 0..65535). */
 struct hf_endpoint {
@@ -80,5 +92,7 @@ static inline bool hf_prefix_holds(const struct hf_prefix *prefix, const struct 
 
 	return !differs && port >= prefix->port_first && port <= prefix->port_last;
 }
+
+HF_API_END
 
 #endif

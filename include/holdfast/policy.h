@@ -9,8 +9,12 @@
 #ifndef HOLDFAST_POLICY_H
 #define HOLDFAST_POLICY_H
 
+#include <stdalign.h>
+
 #include <holdfast/address.h>
 #include <holdfast/settings.h>
+
+HF_API_BEGIN
 
 #define HF_RULES_MAX 64
 #define HF_RULE_NAME 32
@@ -33,7 +37,7 @@ struct hf_facts {
 	uint8_t family;	       /* enum hf_family of the socket */
 	uint8_t direction;     /* enum hf_direction */
 	uint8_t owner_known;
-	_Alignas(8) char process[HF_PROCESS_NAME]; /* group leader's name, zero-padded */
+	alignas(8) char process[HF_PROCESS_NAME]; /* group leader's name, zero-padded */
 };
 
 enum hf_match_field { /* which of the fields below count; prefixes always do */
@@ -54,7 +58,7 @@ struct hf_match {
 	uint32_t pid;
 	uint8_t family;	   /* enum hf_family; HF_IPV6 includes v4-mapped sockets, as in ss */
 	uint8_t direction; /* enum hf_direction */
-	_Alignas(8) char process[HF_PROCESS_NAME]; /* compared as a whole, zero-padded */
+	alignas(8) char process[HF_PROCESS_NAME]; /* compared as a whole, zero-padded */
 };
 
 enum hf_rule_flag {
@@ -69,7 +73,7 @@ struct hf_rule {
 	struct hf_goals goals;
 	struct hf_settings settings; /* derived, or given */
 	uint32_t flags;		     /* enum hf_rule_flag */
-	_Alignas(8) char name[HF_RULE_NAME];
+	alignas(8) char name[HF_RULE_NAME];
 };
 
 enum hf_matched {
@@ -91,5 +95,7 @@ HF_API enum hf_matched hf_match_test(const struct hf_match *match, unsigned int 
  */
 HF_API enum hf_matched hf_policy_find(const struct hf_rule *rules, unsigned int count,
 				      const struct hf_facts *facts, unsigned int *index);
+
+HF_API_END
 
 #endif

@@ -16,10 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How the functions are linked: an eBPF program that includes the sources makes them static inline. */
-#ifndef HF_API
-#define HF_API
-#endif
+#include <holdfast/api.h>
+
+HF_API_BEGIN
 
 #define HF_IDLE_MAX 32767     /* seconds, Linux MAX_TCP_KEEPIDLE */
 #define HF_INTERVAL_MAX 32767 /* seconds, Linux MAX_TCP_KEEPINTVL */
@@ -169,5 +168,7 @@ enum hf_verdict {
 HF_API enum hf_verdict hf_settings_audit(const struct hf_settings *settings,
 					 const struct hf_goals *goals,
 					 const struct hf_retransmission *rtx);
+
+HF_API_END
 
 #endif

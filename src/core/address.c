@@ -201,14 +201,6 @@ static unsigned int group_of(const struct hf_address *address, unsigned int i)
 	return (unsigned int)address->byte[2 * i] << 8 | address->byte[2 * i + 1];
 }
 
-static bool is_mapped(const struct hf_address *address)
-{
-	for (unsigned int i = 0; i < 5; i++)
-		if (group_of(address, i))
-			return false;
-	return group_of(address, 5) == 0xffff;
-}
-
 /* The longest run of zero groups, the first of equals; *size 0 if none has two (RFC 5952 4.2). */
 static unsigned int longest_zeros(const struct hf_address *address, unsigned int *size)
 {
@@ -259,7 +251,8 @@ size_t hf_endpoint_format(const struct hf_endpoint *endpoint, char *text)
 		at = write_ipv4(at, address->byte + V4_BYTE);
 	} else {
 		*at++ = '[';
-		at = is_mapped(address) ? write_mapped(at, address) : write_ipv6(at, address);
+		at = hf_address_is_mapped(address) ? write_mapped(at, address) :
+						     write_ipv6(at, address);
 		*at++ = ']';
 	}
 	*at++ = ':';
