@@ -64,6 +64,7 @@ struct hf_retransmission {
 	uint32_t rtt_ms;      /* its smoothed round-trip time; 0 = unknown */
 	uint32_t retries;     /* net.ipv4.tcp_retries2, 15 by default */
 	uint32_t armed_by_ms; /* dead_within of a living watcher that arms; 0 = none does */
+	uint32_t since_ms;    /* the first one unanswered was so long ago */
 };
 #define HF_RTO_MIN 200	  /* ms, Linux TCP_RTO_MIN */
 #define HF_RTO_MAX 120000 /* ms, Linux TCP_RTO_MAX */
@@ -106,10 +107,11 @@ HF_API void hf_settings_bounds(const struct hf_settings *settings,
 HF_API uint32_t hf_settings_user_timeout(const struct hf_settings *settings);
 
 /*
- * The user timeout to arm at the first unanswered retransmission, after silent_ms of silence:
+ * The user timeout to arm while a retransmission is unanswered, after silent_ms of silence:
  * what is left, D - silence, but never less than a last-resort share; less the eighth that the
- * kernel's timer may be late, at least 1 ms. 0 = do not arm: what the kernel does by itself is
- * not longer (rtx->retries; UINT32_MAX where a standing user timeout has taken its place).
+ * kernel's timer may be late, at least 1 ms; and since_ms on top, as the kernel counts from there.
+ * 0 = do not arm: what the kernel does by itself is not longer (rtx->retries; UINT32_MAX where a
+ * standing user timeout has taken its place).
  *
  * With a tail loss probe the first retransmission comes about two RTO after the write, and the
  * kernel counts from it. So the share is D/3 - RTO, but never less than an answer needs: two
@@ -152,6 +154,13 @@ HF_API enum hf_decision hf_settings_decide(const struct hf_settings *program,
  * many connections do not probe in step.
  */
 HF_API uint32_t hf_settings_jitter(uint32_t idle, uint32_t random);
+
+/*
+ * The same for a connection that is one of very many begun at once: down to a quarter of idle, by
+ * whole seconds. So many probes in one go are more than a network device's queue takes (Linux
+ * netdev_max_backlog: 1000), and those dropped would be repeated in step until the count is full.
+ */
+HF_API uint32_t hf_settings_spread(uint32_t idle, uint32_t random);
 
 enum hf_verdict {
 	HF_NOT_JUDGED = 0, /* a state without keepalive, or no owner */

@@ -22,29 +22,19 @@ static const struct argp argp = {
 	.children = hf_request_children,
 };
 
-struct apply {
-	struct hf_table *table; /* JSON: each connection that was looked at */
-	uint64_t later;		/* spared the user timeout */
-};
-
 static int take(void *arg, const struct hf_record *record)
 {
-	struct apply *apply = arg;
-
-	if (record->flags & HF_RECORD_TIMEOUT_LATER)
-		apply->later++;
-	if (apply->table)
-		hf_outcome_row(apply->table, record);
+	hf_outcome_row(arg, record);
 	return 0;
 }
 
-static int summarize(const struct hf_counters *counters, const struct apply *apply)
+static int summarize(const struct hf_counters *counters)
 {
 	hf_outcome_print(counters, "no connection matches");
-	if (apply->later)
+	if (counters->later)
 		printf("%llu of them without a user timeout: silent for too long to be given one "
 		       "safely\n",
-		       (unsigned long long)apply->later);
+		       (unsigned long long)counters->later);
 	return counters->outcome[HF_OUTCOME_FAILED] ? HF_EXIT_FAILED : HF_EXIT_DONE;
 }
 
@@ -53,7 +43,7 @@ static int run(int argc, char **argv)
 	struct hf_request request;
 	struct hf_selection selection;
 	struct hf_problem problem;
-	struct apply apply = { 0 };
+	struct hf_table *table = NULL; /* JSON: each connection that was looked at */
 	struct hf_host *host;
 	int exit = HF_EXIT_DONE;
 
@@ -64,18 +54,19 @@ static int run(int argc, char **argv)
 	selection.rule.flags |= HF_RULE_FIXED_TIMEOUT;
 	if (hf_host_open(&host, HF_USE_ACT, &selection, &problem))
 		return hf_command_fail(&problem);
+	hf_host_confine(host, false);
 	if (*hf_host_warning(host))
 		fprintf(stderr, "holdfast: %s\n", hf_host_warning(host));
 	if (request.output.json)
-		apply.table = hf_outcome_table();
-	if (hf_host_pass(host, HF_MODE_ACT | HF_MODE_REPORT | HF_MODE_OWNERS, take, &apply,
-			 &problem))
+		table = hf_outcome_table();
+	if (hf_host_pass(host, HF_MODE_ACT | HF_MODE_OWNERS | (table ? HF_MODE_REPORT : 0), take,
+			 table, &problem))
 		exit = hf_command_fail(&problem);
-	if (apply.table) {
-		int written = hf_command_output(hf_table_close(&apply.table));
+	if (table) {
+		int written = hf_command_output(hf_table_close(&table));
 		exit = exit ? exit : written;
 	} else if (!exit) {
-		exit = summarize(hf_host_counters(host), &apply);
+		exit = summarize(hf_host_counters(host));
 	}
 	hf_host_close(&host);
 	return exit;

@@ -142,10 +142,11 @@ static int run(int argc, char **argv)
 		return HF_EXIT_USAGE;
 	if (hf_request_select(&request, "audit", &selection, &problem))
 		return hf_command_fail(&problem);
-	selection.owners = true;
+	selection.gathers = HF_GATHER_OWNER | HF_GATHER_BOUNDS;
 	audit.policy = request.policy.given ? &selection.rule.goals : NULL;
 	if (hf_host_open(&host, HF_USE_LOOK, &selection, &problem))
 		return hf_command_fail(&problem);
+	hf_host_confine(host, false);
 	audit.armed = hf_host_armed(host);
 	failed = hf_host_pass(host, HF_MODE_SHOW | HF_MODE_OWNERS, count, &audit, &problem);
 	if (failed == -ENOMEM)

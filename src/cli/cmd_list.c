@@ -65,9 +65,10 @@ static const struct argp argp = {
 static int show(void *arg, const struct hf_record *record)
 {
 	struct list *list = arg;
-	struct hf_connection connection = { .host = list->host };
+	struct hf_connection connection = { .record = record, .host = list->host };
 
-	hf_connection_judge(record, list->policy, list->armed, &connection);
+	if (list->columns.gathers & HF_GATHER_RETRANSMISSION)
+		hf_connection_judge(record, list->policy, list->armed, &connection);
 	hf_connection_row(list->table, &list->columns, &connection);
 	return 0;
 }
@@ -98,6 +99,7 @@ static int list_connections(const struct list_options *options, struct list *lis
 
 	if (hf_host_open(&list->host, HF_USE_LOOK, selection, problem))
 		return hf_command_fail(problem);
+	hf_host_confine(list->host, list->columns.gathers & HF_GATHER_CGROUP);
 	list->armed = hf_host_armed(list->host);
 	list->table = hf_table_open(list->columns.column, list->columns.count,
 				    options->request.output.json, stdout);
@@ -124,7 +126,7 @@ static int run(int argc, char **argv)
 	    hf_request_select(&options.request, "list", &selection, &problem))
 		return hf_command_fail(&problem);
 	list.policy = options.request.policy.given ? &selection.rule.goals : NULL;
-	selection.owners = list.columns.owners;
+	selection.gathers = list.columns.gathers;
 	exit = list_connections(&options, &list, &selection, &problem);
 	hf_host_close(&list.host);
 	return exit;

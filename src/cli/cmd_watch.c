@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The watch: new connections are steered in the kernel; here are the passes that do what
- * callbacks cannot, and the events. A pass runs when something waits for it (looked at once a
- * second, at the cost of reading a few counters) and else every quarter of the goal.
- */
+/* The watch: events as they come, and the passes (cli/watching). */
 #include "cli/command.h"
 
 #include <errno.h>
@@ -16,10 +12,9 @@
 #include "cli/options_parse.h"
 #include "cli/outcome.h"
 #include "cli/request.h"
+#include "cli/watching.h"
 #include "core/duration.h"
 
-#define TICK_S 1
-#define SLOWEST_PASS_MS 30000
 #define FULL_PASS_S 300 /* even where nothing asks for it */
 #define DRAIN_US 100000 /* events that are no news wait so long in the ring */
 
@@ -30,14 +25,12 @@ struct watch_options {
 
 struct watch {
 	struct hf_host *host;
+	struct hf_watching watching;
 	struct event_base *base;
 	struct event *ring, *drain, *tick, *interrupt, *terminate;
 	struct hf_problem problem;
 	bool json, colour, restore, first, failed;
-	uint64_t unsettled, armed, lost; /* as last seen */
-	uint32_t ticks, full_ticks;	 /* since the last pass; since the last full one */
-	uint32_t pass_ticks;		 /* until the next one */
-	bool by_owner;			 /* the rule asks who holds a connection */
+	uint64_t lost; /* as last seen */
 };
 
 enum {
@@ -98,14 +91,12 @@ static void on_wire_event(void *arg, const struct hf_wire_event *wire)
 	emit(arg, &event);
 }
 
-/* What a pass did. The open ones that the first pass finds are summed up for people. */
+/* What a pass did. */
 static int on_record(void *arg, const struct hf_record *record)
 {
 	struct watch *watch = arg;
 	struct hf_event event;
 
-	if (watch->first && !watch->json)
-		return 0;
 	switch (record->outcome) {
 	case HF_OUTCOME_SET:
 	case HF_OUTCOME_KEPT:
@@ -162,40 +153,18 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
 
 static int pass(struct watch *watch, unsigned int mode)
 {
-	const struct hf_counters *counters = hf_host_counters(watch->host);
-
-	watch->ticks = 0;
-	if (!(mode & HF_MODE_TEND))
-		watch->full_ticks = 0;
-	watch->unsettled = counters->unsettled;
-	watch->armed = counters->armed;
-	return hf_host_pass(watch->host, mode, on_record, watch, &watch->problem);
-}
-
-/* The mode of the pass that is due; 0 = none is. */
-static unsigned int pass_due(const struct watch *watch)
-{
-	const struct hf_counters *counters = hf_host_counters(watch->host);
-
-	if (counters->unsettled != watch->unsettled || counters->waiting ||
-	    watch->full_ticks >= FULL_PASS_S)
-		return watch->by_owner ? HF_MODE_ACT | HF_MODE_OWNERS : HF_MODE_ACT;
-	if (counters->armed != watch->armed || counters->standing ||
-	    watch->ticks >= watch->pass_ticks)
-		return HF_MODE_ACT | HF_MODE_TEND;
-	return 0;
+	if (!watch->first || watch->json)
+		mode |= HF_MODE_NEWS; /* for people the first pass is summed up */
+	return hf_watching_pass(&watch->watching, mode, on_record, watch, &watch->problem);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *watch = arg;
-	unsigned int mode;
+	unsigned int mode = hf_watching_tick(&watch->watching);
 
 	(void)fd;
 	(void)what;
-	watch->ticks += TICK_S;
-	watch->full_ticks += TICK_S;
-	mode = pass_due(watch);
 	if (!mode)
 		return;
 	if (pass(watch, mode)) {
@@ -217,7 +186,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
 static int make_loop(struct watch *watch)
 {
-	const struct timeval second = { .tv_sec = TICK_S }, often = { .tv_usec = DRAIN_US };
+	const struct timeval second = { .tv_sec = 1 }, often = { .tv_usec = DRAIN_US };
 	int ring = hf_host_event_fd(watch->host);
 
 	watch->base = event_base_new();
@@ -272,8 +241,9 @@ static void say_watching(const struct watch *watch, const struct hf_selection *s
 /* Steer first, then sweep, so that no connection falls between. */
 static int start(struct watch *watch, const struct hf_selection *selection)
 {
-	if (make_loop(watch) || hf_host_steer(watch->host, &watch->problem))
+	if (make_loop(watch) || hf_host_steer(watch->host, -1, &watch->problem))
 		return -1;
+	hf_host_confine(watch->host, false);
 	watch->first = true;
 	if (pass(watch, HF_MODE_ACT | HF_MODE_OWNERS))
 		return -1;
@@ -299,13 +269,11 @@ static void end(struct watch *watch)
 	fflush(stdout);
 }
 
-static uint32_t ticks_between_passes(const struct hf_goals *goals)
+static unsigned int full_pass(const struct hf_selection *selection)
 {
-	uint32_t ms = goals->dead_within_ms / 4;
+	bool by_owner = selection->rule.match.fields & HF_MATCH_OWNER;
 
-	if (!ms || ms > SLOWEST_PASS_MS)
-		ms = SLOWEST_PASS_MS;
-	return ms < 1000 ? 1 : ms / 1000;
+	return by_owner ? HF_MODE_ACT | HF_MODE_OWNERS : HF_MODE_ACT;
 }
 
 static int run(int argc, char **argv)
@@ -320,18 +288,18 @@ static int run(int argc, char **argv)
 	if (hf_request_select(&options.request, "watch", &selection, &watch.problem))
 		return hf_command_fail(&watch.problem);
 	selection.rule.flags |= HF_RULE_ARM;
-	selection.owners = true;
 	selection.states = 0;
+	selection.gathers = HF_GATHER_ALL;
 	watch.json = options.request.output.json;
 	watch.colour = hf_colour_wanted(stdout);
 	watch.restore = options.restore;
-	watch.by_owner = selection.rule.match.fields & HF_MATCH_OWNER;
-	watch.pass_ticks = ticks_between_passes(&selection.rule.goals);
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes must not keep us from tidying up */
 	if (hf_host_open(&watch.host, HF_USE_WATCH, &selection, &watch.problem))
 		return hf_command_fail(&watch.problem);
 	if (*hf_host_warning(watch.host))
 		fprintf(stderr, "holdfast: %s\n", hf_host_warning(watch.host));
+	hf_watching_init(&watch.watching, watch.host, &selection.rule.goals, full_pass(&selection),
+			 FULL_PASS_S);
 	if (start(&watch, &selection)) {
 		exit = hf_command_fail(&watch.problem);
 	} else {

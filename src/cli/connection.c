@@ -226,32 +226,38 @@ static const struct connection_column {
 	struct hf_column column;
 	void (*cell)(struct hf_table *table, const struct hf_connection *connection);
 	bool text;
-	bool owner;
+	uint32_t gathers; /* enum hf_gather: what it shows */
 } all[] = {
-	{ { "family", "FAMILY", HF_LEFT, 0, 0 }, cell_family, false, false },
-	{ { "state", "STATE", HF_LEFT, 0, 0 }, cell_state, true, false },
-	{ { "local", "LOCAL", HF_LEFT, 0, 0 }, cell_local, true, false },
-	{ { "remote", "REMOTE", HF_LEFT, 0, 0 }, cell_remote, true, false },
-	{ { "netns", "NETNS", HF_RIGHT, 0, 0 }, cell_netns, false, false },
-	{ { "pid", "PID", HF_RIGHT, 0, 4 }, cell_pid, true, true },
-	{ { "process", "PROCESS", HF_LEFT, 8, 0 }, cell_process, true, true },
-	{ { "uid", "UID", HF_RIGHT, 0, 0 }, cell_uid, false, false },
-	{ { "cgroup", "CGROUP", HF_LEFT, 12, 0 }, cell_cgroup, false, false },
-	{ { "cookie", "COOKIE", HF_RIGHT, 0, 0 }, cell_cookie, false, false },
-	{ { "keepalive", "KEEPALIVE", HF_LEFT, 0, 5 }, cell_keepalive, true, false },
-	{ { "idle", "IDLE", HF_RIGHT, 0, 6 }, cell_idle, true, false },
-	{ { "interval", "INTVL", HF_RIGHT, 0, 7 }, cell_interval, true, false },
-	{ { "count", "CNT", HF_RIGHT, 0, 8 }, cell_count, true, false },
-	{ { "user_timeout_ms", "UTO-MS", HF_RIGHT, 0, 0 }, cell_user_timeout, false, false },
-	{ { "silent_s", "SILENT", HF_RIGHT, 0, 3 }, cell_silent, true, false },
-	{ { "next_probe_s", "PROBE-IN", HF_RIGHT, 0, 0 }, cell_next_probe, false, false },
-	{ { "unanswered", "UNANS", HF_RIGHT, 0, 2 }, cell_unanswered, true, false },
-	{ { "in_flight", "IN-FLIGHT", HF_RIGHT, 0, 0 }, cell_in_flight, false, false },
-	{ { "rtt_ms", "RTT", HF_RIGHT, 0, 0 }, cell_rtt, false, false },
-	{ { "bound_idle_s", "DEAD-IDLE", HF_RIGHT, 0, 1 }, cell_bound_idle, true, false },
-	{ { "bound_in_flight_s", "DEAD-DATA", HF_RIGHT, 0, 1 }, cell_bound_in_flight, true, false },
-	{ { "audit", "AUDIT", HF_LEFT, 0, 0 }, cell_audit, true, false },
-	{ { "rule", "RULE", HF_LEFT, 6, 9 }, cell_rule, true, false },
+	{ { "family", "FAMILY", HF_LEFT, 0, 0 }, cell_family, false, 0 },
+	{ { "state", "STATE", HF_LEFT, 0, 0 }, cell_state, true, 0 },
+	{ { "local", "LOCAL", HF_LEFT, 0, 0 }, cell_local, true, 0 },
+	{ { "remote", "REMOTE", HF_LEFT, 0, 0 }, cell_remote, true, 0 },
+	{ { "netns", "NETNS", HF_RIGHT, 0, 0 }, cell_netns, false, 0 },
+	{ { "pid", "PID", HF_RIGHT, 0, 4 }, cell_pid, true, HF_GATHER_OWNER },
+	{ { "process", "PROCESS", HF_LEFT, 8, 0 }, cell_process, true, HF_GATHER_OWNER },
+	{ { "uid", "UID", HF_RIGHT, 0, 0 }, cell_uid, false, HF_GATHER_UID },
+	{ { "cgroup", "CGROUP", HF_LEFT, 12, 0 }, cell_cgroup, false, HF_GATHER_CGROUP },
+	{ { "cookie", "COOKIE", HF_RIGHT, 0, 0 }, cell_cookie, false, HF_GATHER_COOKIE },
+	{ { "keepalive", "KEEPALIVE", HF_LEFT, 0, 5 }, cell_keepalive, true, 0 },
+	{ { "idle", "IDLE", HF_RIGHT, 0, 6 }, cell_idle, true, 0 },
+	{ { "interval", "INTVL", HF_RIGHT, 0, 7 }, cell_interval, true, 0 },
+	{ { "count", "CNT", HF_RIGHT, 0, 8 }, cell_count, true, 0 },
+	{ { "user_timeout_ms", "UTO-MS", HF_RIGHT, 0, 0 }, cell_user_timeout, false, 0 },
+	{ { "silent_s", "SILENT", HF_RIGHT, 0, 3 }, cell_silent, true, 0 },
+	{ { "next_probe_s", "PROBE-IN", HF_RIGHT, 0, 0 },
+	  cell_next_probe,
+	  false,
+	  HF_GATHER_NEXT_PROBE },
+	{ { "unanswered", "UNANS", HF_RIGHT, 0, 2 }, cell_unanswered, true, 0 },
+	{ { "in_flight", "IN-FLIGHT", HF_RIGHT, 0, 0 }, cell_in_flight, false, HF_GATHER_TRAFFIC },
+	{ { "rtt_ms", "RTT", HF_RIGHT, 0, 0 }, cell_rtt, false, HF_GATHER_TRAFFIC },
+	{ { "bound_idle_s", "DEAD-IDLE", HF_RIGHT, 0, 1 }, cell_bound_idle, true, HF_GATHER_BOUNDS },
+	{ { "bound_in_flight_s", "DEAD-DATA", HF_RIGHT, 0, 1 },
+	  cell_bound_in_flight,
+	  true,
+	  HF_GATHER_BOUNDS },
+	{ { "audit", "AUDIT", HF_LEFT, 0, 0 }, cell_audit, true, HF_GATHER_BOUNDS },
+	{ { "rule", "RULE", HF_LEFT, 6, 9 }, cell_rule, true, HF_GATHER_MEMORY },
 };
 #define ALL (sizeof(all) / sizeof(*all))
 static_assert(ALL <= HF_CONNECTION_COLUMNS, "struct hf_columns has room for every column");
@@ -259,7 +265,7 @@ static_assert(ALL <= HF_CONNECTION_COLUMNS, "struct hf_columns has room for ever
 static void add_column(struct hf_columns *columns, const struct connection_column *column)
 {
 	columns->column[columns->count++] = &column->column;
-	columns->owners |= column->owner;
+	columns->gathers |= column->gathers;
 }
 
 void hf_columns_default(enum hf_column_set set, struct hf_columns *out)

@@ -30,7 +30,7 @@ enum hf_column_set {
 struct hf_columns {
 	const struct hf_column *column[HF_CONNECTION_COLUMNS];
 	unsigned int count;
-	bool owners; /* one of them says who holds the connection */
+	uint32_t gathers; /* enum hf_gather: what they show */
 };
 
 /* The default columns of a form. */

@@ -50,8 +50,9 @@ struct hf_lines {
 	struct arena cells;  /* packed, row by row */
 	struct arena output; /* lines to write */
 	uint32_t widest[HF_TABLE_COLUMNS];
-	long rows;
-	int error; /* the first one; 0 = none */
+	long rows, printed;
+	bool headed; /* the heading is printed */
+	int error;   /* the first one; 0 = none */
 };
 
 struct hf_lines *hf_lines_open(const struct hf_column *const *columns, unsigned int count)
@@ -365,6 +366,13 @@ static void print_heading(struct hf_lines *lines, const struct fit *fit, bool co
 	end_line(lines);
 }
 
+void hf_lines_expect(struct hf_lines *lines, unsigned int column, size_t width)
+{
+	assert(column < lines->count);
+	if (width > lines->widest[column])
+		lines->widest[column] = (uint32_t)width;
+}
+
 long hf_lines_print(struct hf_lines *lines, FILE *out)
 {
 	const char *cells = lines->cells.data;
@@ -374,12 +382,15 @@ long hf_lines_print(struct hf_lines *lines, FILE *out)
 	if (lines->error)
 		return -lines->error;
 	fit_columns(lines, fit, hf_terminal_width(out));
-	print_heading(lines, fit, colour);
-	for (long row = 0; row < lines->rows; row++) {
+	if (!lines->headed)
+		print_heading(lines, fit, colour);
+	lines->headed = true;
+	for (; lines->printed < lines->rows; lines->printed++) {
 		cells = print_row(lines, cells, fit, colour);
 		if (lines->output.used >= OUTPUT)
 			flush(lines, out);
 	}
 	flush(lines, out);
+	lines->cells.used = 0;
 	return lines->error ? -lines->error : lines->rows;
 }

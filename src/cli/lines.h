@@ -15,7 +15,13 @@ void hf_lines_plain(struct hf_lines *lines, const char *text, size_t length, enu
 void hf_lines_text(struct hf_lines *lines, const char *text, size_t length, enum hf_colour colour);
 void hf_lines_end_row(struct hf_lines *lines);
 
-/* Heading and rows, as table.h says. Rows printed, or -errno. */
+/* A column that will be at least so wide. */
+void hf_lines_expect(struct hf_lines *lines, unsigned int column, size_t width);
+
+/*
+ * Heading and rows, as table.h says; only once the heading, and each row. Rows printed so far, or
+ * -errno.
+ */
 long hf_lines_print(struct hf_lines *lines, FILE *out);
 void hf_lines_free(struct hf_lines **lines);
 

@@ -22,8 +22,8 @@ void hf_request_init(struct hf_request *request, const struct argp_state *state)
 error_t hf_request_parse(int key, char *argument, struct argp_state *state);
 
 /*
- * Look up what was named and make the selection; name: the rule's. -1 with HF_EXIT_USAGE where a
- * process or user does not exist.
+ * Look up what was named and make the selection, which gathers nothing yet; name: the rule's. -1
+ * with HF_EXIT_USAGE where a process or user does not exist.
  */
 int hf_request_select(const struct hf_request *request, const char *name,
 		      struct hf_selection *selection, struct hf_problem *problem);

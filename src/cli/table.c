@@ -25,7 +25,7 @@ struct hf_table {
 	struct hf_lines *lines; /* text */
 	FILE *out;
 	long rows; /* JSON */
-	int error; /* JSON: the first one; 0 = none */
+	int error; /* the first one, of JSON or of a flush; 0 = none */
 };
 
 struct hf_table *hf_table_open(const struct hf_column *const *columns, unsigned int count,
@@ -223,12 +223,26 @@ void hf_table_end_row(struct hf_table *table)
 		hf_lines_end_row(table->lines);
 }
 
+void hf_table_expect(struct hf_table *table, unsigned int column, size_t width)
+{
+	if (table->lines)
+		hf_lines_expect(table->lines, column, width);
+}
+
+void hf_table_flush(struct hf_table *table)
+{
+	if (table->lines)
+		hf_lines_print(table->lines, table->out);
+	if (fflush(table->out) && !table->error)
+		table->error = errno;
+}
+
 long hf_table_close(struct hf_table **table)
 {
 	struct hf_table *closing = *table;
 	long result = closing->error ? -closing->error : closing->rows;
 
-	if (closing->lines)
+	if (closing->lines && result >= 0)
 		result = hf_lines_print(closing->lines, closing->out);
 	if (fflush(closing->out) && result >= 0)
 		result = -errno;

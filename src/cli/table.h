@@ -58,6 +58,13 @@ void hf_table_bool(struct hf_table *table, bool value);
 void hf_table_none(struct hf_table *table);
 void hf_table_end_row(struct hf_table *table);
 
+/*
+ * For rows that come one by one. _flush prints what there is by now, as wide as the widest cells so
+ * far; _expect tells beforehand how wide a column will be, so that they stay aligned.
+ */
+void hf_table_expect(struct hf_table *table, unsigned int column, size_t width);
+void hf_table_flush(struct hf_table *table);
+
 /* Print what is kept; returns rows written, or -errno if output failed. Frees and nulls. */
 long hf_table_close(struct hf_table **table);
 

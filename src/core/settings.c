@@ -381,9 +381,10 @@ HF_API uint32_t hf_settings_arm(uint32_t dead_within_ms, uint64_t silent_ms,
 	uint32_t answer = either(2 * rtx->rtt_ms, rtx->rto_ms); /* time for one to come */
 	uint32_t share = larger((uint32_t)less(third, rtx->rto_ms), smaller(answer, third));
 	uint32_t rest = larger((uint32_t)less(dead_within_ms, silent_ms), share);
-	uint32_t armed = larger(1, (uint32_t)((uint64_t)rest * 8 / 9));
+	uint64_t armed = (uint64_t)rtx->since_ms + larger(1, (uint32_t)((uint64_t)rest * 8 / 9));
 
-	return armed & (uint32_t)mask_below(armed, retransmission_ms(rtx->retries));
+	armed -= less(armed, INT32_MAX);
+	return (uint32_t)(armed & mask_below(armed, retransmission_ms(rtx->retries)));
 }
 
 HF_API bool hf_settings_meet(const struct hf_settings *settings, const struct hf_goals *goals)
@@ -465,6 +466,13 @@ HF_API uint32_t hf_settings_jitter(uint32_t idle, uint32_t random)
 {
 	/* Rounded down: less than 10 s lose nothing. */
 	return idle - (uint32_t)((uint64_t)idle * random / 10 >> 32);
+}
+
+HF_API uint32_t hf_settings_spread(uint32_t idle, uint32_t random)
+{
+	uint32_t values = idle - idle / 4;
+
+	return idle - (uint32_t)((uint64_t)values * random >> 32);
 }
 
 HF_API enum hf_verdict hf_settings_audit(const struct hf_settings *settings,

@@ -16,19 +16,29 @@ enum hf_programs {
 	HF_PROGRAM_SOCKOPS = 1 << 2,
 	HF_PROGRAM_SOCK_CREATE = 1 << 3,
 	HF_PROGRAM_SETSOCKOPT = 1 << 4,
+	HF_PROGRAM_TRACED = 1 << 5,
 };
-#define HF_PROGRAMS_STEER (HF_PROGRAM_SOCKOPS | HF_PROGRAM_SOCK_CREATE | HF_PROGRAM_SETSOCKOPT)
+#define HF_PROGRAMS_STEER \
+	(HF_PROGRAM_SOCKOPS | HF_PROGRAM_SOCK_CREATE | HF_PROGRAM_SETSOCKOPT | HF_PROGRAM_TRACED)
+/* What Holdfast can do without, should the kernel refuse it. */
+#define HF_PROGRAMS_OPTIONAL \
+	(HF_PROGRAM_OWNERS | HF_PROGRAM_SOCK_CREATE | HF_PROGRAM_SETSOCKOPT | HF_PROGRAM_TRACED)
 
 /* What is known before loading: the verifier leaves out what is never run, and the sweep is quicker. */
 struct hf_load {
 	unsigned int programs; /* enum hf_programs */
-	int memory;	/* the pinned map to use (stays the caller's), or -1 for a fresh one */
-	bool acts;	/* the sweep may change sockets */
-	bool any;	/* rule 0 matches whatever a pass visits */
-	bool audits;	/* verdicts are filtered by */
-	bool remembers; /* the memory may hold something */
+	int memory;	    /* the pinned map to use (stays the caller's), or -1 for a fresh one */
+	unsigned int modes; /* enum hf_mode: those that a pass may have */
+	bool any;	    /* rule 0 matches whatever a pass visits */
+	bool audits;	    /* verdicts are filtered by */
+	bool remembers;	    /* the memory may hold something that matters */
+	uint32_t gathers;   /* enum hf_gather: what records are to say */
 };
 
+/*
+ * Load the programs asked for. Beside others, those of HF_PROGRAMS_OPTIONAL that the kernel
+ * refuses are left out: bpf_program__autoload tells.
+ */
 int hf_bpf_load(struct holdfast_bpf **out, const struct hf_load *load, struct hf_problem *problem);
 
 /* Set *problem from an errno of the kernel's refusal. */

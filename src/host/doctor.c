@@ -3,9 +3,9 @@
 #include "host/doctor.h"
 
 #include <bpf/btf.h>
-#include <cap-ng.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "host/bpf.h"
 #include "host/cgroup.h"
 #include "host/memory.h"
+#include "host/privileges.h"
 
 #include "holdfast.skel.h"
 
@@ -50,24 +51,9 @@ static void check_kernel(struct hf_finding *finding)
 
 static void check_privileges(struct hf_finding *finding)
 {
-	static const struct {
-		unsigned int capability;
-		const char *name;
-	} needed[] = {
-		{ CAP_BPF, "CAP_BPF" },
-		{ CAP_NET_ADMIN, "CAP_NET_ADMIN" },
-		{ CAP_PERFMON, "CAP_PERFMON" },
-	};
-	char lacking[64] = "";
+	char lacking[HF_LACKING_TEXT];
 
-	capng_get_caps_process();
-	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
-		if (capng_have_capability(CAPNG_EFFECTIVE, needed[i].capability) ||
-		    capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN))
-			continue;
-		strcat(lacking, *lacking ? ", " : "");
-		strcat(lacking, needed[i].name);
-	}
+	hf_privileges_lacking(lacking);
 	if (*lacking)
 		found(finding, HF_FINDING_MISSING, "run as root, or with the three capabilities",
 		      "no %s", lacking);
@@ -78,12 +64,18 @@ static void check_privileges(struct hf_finding *finding)
 /* Load programs and say what they are for, or why they cannot be had. */
 static void try_programs(struct hf_finding *finding, unsigned int programs, const char *purpose)
 {
-	struct hf_load load = { .programs = programs, .memory = -1, .acts = true, .audits = true };
+	bool optional = !(programs & ~HF_PROGRAMS_OPTIONAL);
+	struct hf_load load = { .programs = programs,
+				.memory = -1,
+				.modes = ~0u,
+				.audits = true,
+				.gathers = HF_GATHER_ALL };
 	struct holdfast_bpf *bpf;
 	struct hf_problem problem;
 
 	if (hf_bpf_load(&bpf, &load, &problem)) {
-		found(finding, HF_FINDING_MISSING, problem.mend, "%s: %s", purpose, problem.what);
+		found(finding, optional ? HF_FINDING_LIMITED : HF_FINDING_MISSING, problem.mend,
+		      "%s: %s", purpose, problem.what);
 		return;
 	}
 	holdfast_bpf__destroy(bpf);
@@ -102,8 +94,13 @@ static void check_owners(struct hf_finding *finding)
 
 static void check_new(struct hf_finding *finding)
 {
-	try_programs(finding, HF_PROGRAM_SOCKOPS | HF_PROGRAM_SOCK_CREATE,
-		     "new connections are steered (sockops, sock_create)");
+	try_programs(finding, HF_PROGRAM_SOCKOPS, "new connections are steered (sockops)");
+}
+
+static void check_makers(struct hf_finding *finding)
+{
+	try_programs(finding, HF_PROGRAM_SOCK_CREATE,
+		     "who makes them is known at once (cgroup/sock_create)");
 }
 
 static void check_clamp(struct hf_finding *finding)
@@ -145,10 +142,9 @@ static void check_open_events(struct hf_finding *finding)
 		found(finding, HF_FINDING_OK, "",
 		      "connections that were open before are heard and armed, too");
 	else
-		found(finding, HF_FINDING_LIMITED,
-		      "start watch before the programs, or use a newer kernel",
-		      "connections that were open before get settings, but neither events nor an "
-		      "armed user timeout");
+		try_programs(finding, HF_PROGRAM_TRACED,
+			     "connections that were open before are heard, too, and armed within "
+			     "a second (tracepoints)");
 }
 
 static void check_cgroups(struct hf_finding *finding)
@@ -193,11 +189,10 @@ static void check_memory(struct hf_finding *finding)
 
 static void check_namespaces(struct hf_finding *finding)
 {
-	capng_get_caps_process();
-	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN))
+	if (!hf_privileges_have(CAP_SYS_ADMIN))
 		found(finding, HF_FINDING_LIMITED, "add CAP_SYS_ADMIN for --netns",
 		      "no other network namespace can be entered");
-	else if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE))
+	else if (!hf_privileges_have(CAP_SYS_PTRACE))
 		found(finding, HF_FINDING_LIMITED, "add CAP_SYS_PTRACE",
 		      "namespaces held by other users' sockets only are not found");
 	else
@@ -255,12 +250,19 @@ static const struct {
 	const char *name;
 	void (*check)(struct hf_finding *finding);
 } checks[] = {
-	{ "kernel", check_kernel },	   { "privileges", check_privileges },
-	{ "open sockets", check_sockets }, { "owners", check_owners },
-	{ "new sockets", check_new },	   { "later values", check_clamp },
-	{ "events", check_open_events },   { "cgroups", check_cgroups },
-	{ "memory", check_memory },	   { "namespaces", check_namespaces },
-	{ "defaults", check_defaults },	   { "demo", check_demo },
+	{ "kernel", check_kernel },
+	{ "privileges", check_privileges },
+	{ "open sockets", check_sockets },
+	{ "owners", check_owners },
+	{ "new sockets", check_new },
+	{ "makers", check_makers },
+	{ "later values", check_clamp },
+	{ "events", check_open_events },
+	{ "cgroups", check_cgroups },
+	{ "memory", check_memory },
+	{ "namespaces", check_namespaces },
+	{ "defaults", check_defaults },
+	{ "demo", check_demo },
 };
 
 void hf_doctor_examine(void (*fn)(void *arg, const struct hf_finding *finding), void *arg)

@@ -5,7 +5,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,21 +15,24 @@
 
 #include "host/bpf.h"
 #include "host/cgroup.h"
+#include "host/group.h"
 #include "host/memory.h"
 #include "host/netns.h"
+#include "host/privileges.h"
+#include "host/stream.h"
 
 #include "holdfast.skel.h"
-
-#define STREAM_BYTES 65536 /* above the 32 KB that the kernel's iterators fill */
 
 struct hf_host {
 	struct holdfast_bpf *bpf;
 	struct bpf_link *sweep, *owners;
-	struct bpf_link *steering[3];
+	struct bpf_link *steering[3], *traced[2];
 	struct ring_buffer *ring;
 	struct hf_netns_list netns;
 	struct hf_selection selection;
 	bool all_netns;
+	bool run;    /* HF_USE_RUN */
+	int group;   /* whose processes' connections passes take, -1 = all */
 	int place;   /* of the memory, -1 = nothing is remembered */
 	int watcher; /* holds the lock while we are the watcher, else -1 */
 	int cgroup_root;
@@ -37,7 +42,6 @@ struct hf_host {
 	char warning[512];
 	hf_wire_event_fn event_fn;
 	void *event_arg;
-	char stream[STREAM_BYTES];
 };
 
 /* Two rules with the same stamp want the same of a connection (FNV-1a). */
@@ -92,6 +96,18 @@ static int resolve_cgroups(struct hf_host *host, struct hf_problem *problem)
 			      strerror(-error));
 }
 
+static bool wants_owners(const struct hf_host *host)
+{
+	return (host->selection.gathers & HF_GATHER_OWNER) ||
+	       (host->selection.rule.match.fields & HF_MATCH_OWNER);
+}
+
+/* The pass over open files also finds namespaces that nothing but a socket holds. */
+static bool needs_owners_pass(const struct hf_host *host)
+{
+	return wants_owners(host) || host->all_netns;
+}
+
 static int set_rule(struct hf_host *host, struct hf_problem *problem)
 {
 	struct hf_selection *selection = &host->selection;
@@ -100,7 +116,7 @@ static int set_rule(struct hf_host *host, struct hf_problem *problem)
 	uint32_t index = 0;
 	int error;
 
-	if (!host->all_netns) {
+	if (!host->all_netns && !host->run) {
 		wire.rule.match.fields |= HF_MATCH_NETNS;
 		wire.rule.match.netns = host->netns.entry[0].inum;
 	}
@@ -111,7 +127,7 @@ static int set_rule(struct hf_host *host, struct hf_problem *problem)
 	control->by_owner = !!(wire.rule.match.fields & HF_MATCH_OWNER);
 	control->by_cgroup = !!selection->cgroup;
 	control->by_direction = !!wire.rule.match.direction;
-	control->owners = selection->owners || control->by_owner;
+	control->owners = wants_owners(host);
 	control->audits = selection->audits;
 	control->judge = selection->judge;
 	error = bpf_map__update_elem(host->bpf->maps.rules, &index, sizeof(index), &wire,
@@ -133,22 +149,31 @@ static void narrow_owners(struct hf_host *host)
 		memcpy(control->process, match->process, sizeof(control->process));
 }
 
+/* The pass over the open files of one process. */
+static struct bpf_link *attach_owners(struct hf_host *host, uint32_t process)
+{
+	union bpf_iter_link_info info = { .task.pid = process };
+	LIBBPF_OPTS(bpf_iter_attach_opts, only, .link_info = &info, .link_info_len = sizeof(info));
+
+	return bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, &only);
+}
+
 static int attach_passes(struct hf_host *host, enum hf_use use, struct hf_problem *problem)
 {
-	union bpf_iter_link_info info = {};
-	LIBBPF_OPTS(bpf_iter_attach_opts, only);
-
 	host->sweep = bpf_program__attach_iter(host->bpf->progs.hf_sweep, NULL);
 	if (!host->sweep)
 		return hf_bpf_refused(problem, "cannot attach the pass over sockets", errno);
+	if (!needs_owners_pass(host) || host->run)
+		return 0;
+	if (!bpf_program__autoload(host->bpf->progs.hf_owners_pass))
+		return host->bpf->bss->control.by_owner ?
+			       hf_problem_set(problem, HF_EXIT_MISSING, "choose by address instead",
+					      "this kernel does not tell who holds a connection") :
+			       0;
 	if (use != HF_USE_WATCH)
 		narrow_owners(host);
-	if (host->bpf->bss->control.task && !host->all_netns) {
-		info.task.pid = host->bpf->bss->control.task;
-		only.link_info = &info;
-		only.link_info_len = sizeof(info);
-		host->owners = bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, &only);
-	}
+	if (host->bpf->bss->control.task && !host->all_netns)
+		host->owners = attach_owners(host, host->bpf->bss->control.task);
 	if (!host->owners) /* kernels before 6.1 take no pid: the program itself leaves others out */
 		host->owners = bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, NULL);
 	if (!host->owners)
@@ -199,20 +224,66 @@ static int become_watcher(struct hf_host *host, struct hf_problem *problem)
 							      "cannot lock the memory");
 }
 
+/* Modes that the passes of a use may have; the verifier is spared the others. */
+static unsigned int modes_of(enum hf_use use)
+{
+	static const unsigned int modes[] = {
+		[HF_USE_LOOK] = HF_MODE_SHOW,
+		[HF_USE_RESTORE] = HF_MODE_RESTORE | HF_MODE_NEWS,
+		[HF_USE_ACT] = HF_MODE_ACT | HF_MODE_REPORT | HF_MODE_NEWS,
+		[HF_USE_WATCH] = HF_MODE_ACT | HF_MODE_TEND | HF_MODE_DISARM | HF_MODE_RESTORE |
+				 HF_MODE_NEWS,
+		[HF_USE_RUN] = HF_MODE_ACT | HF_MODE_TEND | HF_MODE_DISARM,
+	};
+
+	return modes[use];
+}
+
+static void warn(struct hf_host *host, const char *text)
+{
+	size_t length = strlen(host->warning);
+
+	snprintf(host->warning + length, sizeof(host->warning) - length, "%s%s", length ? "; " : "",
+		 text);
+}
+
+/* What a watch goes without, because the kernel refused it. */
+static void warn_of_lacks(struct hf_host *host)
+{
+	const struct {
+		const struct bpf_program *program;
+		const char *lack;
+	} lacks[] = {
+		{ host->bpf->progs.hf_owners_pass, "who holds a connection is not known" },
+		{ host->bpf->progs.hf_sock_create, "who makes a connection is not known at once" },
+		{ host->bpf->progs.hf_setsockopt, "weaker values that a program sets later stand "
+						  "until the next pass" },
+	};
+
+	for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++)
+		if (!bpf_program__autoload(lacks[i].program))
+			warn(host, lacks[i].lack);
+}
+
 static int load(struct hf_host *host, enum hf_use use, struct hf_problem *problem)
 {
 	bool makes = use == HF_USE_ACT || use == HF_USE_WATCH;
 	struct hf_load load = {
-		.programs = HF_PROGRAM_SWEEP | HF_PROGRAM_OWNERS,
-		.memory = recall(host, makes),
-		.acts = use != HF_USE_LOOK,
+		.programs = HF_PROGRAM_SWEEP,
+		.memory = use == HF_USE_RUN ? -1 : recall(host, makes),
+		.modes = modes_of(use),
 		.any = matches_all_visited(&host->selection),
 		.audits = host->selection.audits,
+		.gathers = host->selection.gathers,
 	};
 	int failed;
 
-	load.remembers = load.memory >= 0 || load.acts;
-	if (use == HF_USE_WATCH)
+	load.remembers = use != HF_USE_LOOK;
+	if (load.memory >= 0 && (load.audits || (load.gathers & HF_GATHER_MEMORY)))
+		load.remembers = true;
+	if (needs_owners_pass(host))
+		load.programs |= HF_PROGRAM_OWNERS;
+	if (use == HF_USE_WATCH || use == HF_USE_RUN)
 		load.programs |= HF_PROGRAMS_STEER;
 	failed = use == HF_USE_WATCH && become_watcher(host, problem) ?
 			 -1 :
@@ -223,6 +294,8 @@ static int load(struct hf_host *host, enum hf_use use, struct hf_problem *proble
 		 hf_memory_pin(host->place, bpf_map__fd(host->bpf->maps.memory)))
 		snprintf(host->warning, sizeof(host->warning),
 			 "what is done will not be remembered: %s", strerror(errno));
+	if (!failed && use == HF_USE_WATCH)
+		warn_of_lacks(host);
 	return failed;
 }
 
@@ -234,7 +307,8 @@ int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selectio
 	if (!host)
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
 	host->selection = *selection;
-	host->place = host->watcher = host->netns.own_fd = host->cgroup_root = -1;
+	host->place = host->watcher = host->netns.own_fd = host->cgroup_root = host->group = -1;
+	host->run = use == HF_USE_RUN;
 	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
 	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||
 	    load(host, use, problem) || set_rule(host, problem) ||
@@ -294,47 +368,51 @@ const char *hf_host_cgroup(struct hf_host *host, uint64_t id)
 	return host->cgroup_path;
 }
 
-/* Takes what is whole from the front of the stream; returns bytes taken or what fn returned. */
-typedef int (*take_fn)(struct hf_host *host, const char *bytes, size_t size, size_t *taken,
-		       void *arg);
-
-static int drain(struct hf_host *host, struct bpf_link *link, take_fn take, void *arg,
-		 struct hf_problem *problem)
+static int drain(struct bpf_link *link, hf_stream_fn take, void *arg, struct hf_problem *problem)
 {
 	int fd = bpf_iter_create(bpf_link__fd(link));
-	size_t kept = 0, taken;
-	ssize_t got;
-	int result = 0;
+	int result, error = 0;
 
 	if (fd < 0)
 		return hf_bpf_refused(problem, "cannot start a pass", errno);
-	while (!result) {
-		got = read(fd, host->stream + kept, sizeof(host->stream) - kept);
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			continue; /* EAGAIN: a million sockets without a record */
-		if (got <= 0)
-			break;
-		kept += (size_t)got;
-		result = take(host, host->stream, kept, &taken, arg);
-		kept -= taken;
-		memmove(host->stream, host->stream + taken, kept);
-	}
-	if (!result && got < 0)
-		result = hf_bpf_refused(problem, "cannot read a pass", errno);
+	result = hf_stream_read(fd, take, arg, &error);
+	if (error)
+		hf_bpf_refused(problem, "cannot read a pass", error);
 	close(fd);
 	return result;
 }
 
-static int take_netns(struct hf_host *host, const char *bytes, size_t size, size_t *taken,
-		      void *arg)
+static size_t take_netns(void *arg, char *bytes, size_t size, int *result)
 {
+	struct hf_host *host = arg;
 	struct hf_wire_netns found;
+	size_t taken = 0;
 
-	(void)arg;
-	for (*taken = 0; size - *taken >= sizeof(found); *taken += sizeof(found)) {
-		memcpy(&found, bytes + *taken, sizeof(found));
+	(void)result;
+	for (; size - taken >= sizeof(found); taken += sizeof(found)) {
+		memcpy(&found, bytes + taken, sizeof(found));
 		hf_netns_add_of_socket(&host->netns, found.pid, (int)found.fd); /* may be gone */
 	}
+	return taken;
+}
+
+/* Its connections, and the namespace that it is in; it may be gone meanwhile. */
+static int ask_process(void *arg, pid_t process)
+{
+	struct hf_host *host = arg;
+	struct bpf_link *owners;
+	char path[64];
+	int netns;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)process);
+	netns = open(path, O_RDONLY | O_CLOEXEC);
+	if (netns >= 0)
+		hf_netns_add(&host->netns, netns);
+	owners = attach_owners(host, (uint32_t)process);
+	if (!owners)
+		return 0;
+	drain(owners, take_netns, host, NULL);
+	bpf_link__destroy(owners);
 	return 0;
 }
 
@@ -343,13 +421,20 @@ static int find_owners(struct hf_host *host, struct hf_problem *problem)
 	struct hf_control *control = &host->bpf->bss->control;
 	uint8_t known = 1;
 
-	control->find_netns = host->all_netns;
-	if (!control->owners && !host->all_netns)
+	control->find_netns = host->all_netns || host->run;
+	control->netns = host->netns.entry[0].inum; /* what is asked for, where it is not all */
+	if (!needs_owners_pass(host))
 		return 0;
+	if (host->run) {
+		control->held_since = control->pass;
+		return hf_group_each(host->group, ask_process, host);
+	}
+	if (!host->owners)
+		return 0; /* refused by the kernel */
 	for (size_t i = 0; host->all_netns && i < host->netns.count; i++)
 		bpf_map__update_elem(host->bpf->maps.known_netns, &host->netns.entry[i].inum,
 				     sizeof(uint32_t), &known, sizeof(known), BPF_ANY);
-	return drain(host, host->owners, take_netns, NULL, problem);
+	return drain(host->owners, take_netns, host, problem);
 }
 
 struct records {
@@ -357,28 +442,27 @@ struct records {
 	void *arg;
 };
 
-static int take_records(struct hf_host *host, const char *bytes, size_t size, size_t *taken,
-			void *arg)
+static size_t take_records(void *arg, char *bytes, size_t size, int *result)
 {
 	const struct records *records = arg;
 	const struct hf_record *record;
-	size_t length;
-	int result = 0;
+	size_t taken, length;
 
-	(void)host;
-	for (*taken = 0; !result && size - *taken >= HF_RECORD_SHORT; *taken += length) {
-		record = (const struct hf_record *)(bytes + *taken);
-		length = record->flags & HF_RECORD_RULE ? sizeof(*record) : HF_RECORD_SHORT;
-		if (size - *taken < length)
+	for (taken = 0; !*result && size - taken >= HF_RECORD_SHORT; taken += length) {
+		record = (const struct hf_record *)(bytes + taken);
+		length = record->flags & HF_RECORD_LONG ? sizeof(*record) : HF_RECORD_SHORT;
+		if (size - taken < length)
 			break;
-		result = records->fn ? records->fn(records->arg, record) : 0;
+		*result = records->fn ? records->fn(records->arg, record) : 0;
 	}
-	return result;
+	return taken;
 }
+static_assert(sizeof(struct hf_record) <= HF_STREAM_KEPT, "a record may lie across two reads");
 
 static void reset_counters(struct hf_counters *counters)
 {
 	counters->visited = counters->matched = counters->standing = counters->waiting = 0;
+	counters->later = 0;
 	memset(counters->outcome, 0, sizeof(counters->outcome));
 }
 
@@ -389,7 +473,11 @@ static void set_control(struct hf_host *host, unsigned int mode)
 	struct hf_control *control = &host->bpf->bss->control;
 	const struct hf_counters *before = &host->bpf->bss->counters;
 
+	if (!bpf_program__autoload(host->bpf->progs.hf_setsockopt))
+		mode &= ~HF_MODE_TEND; /* what it would clamp is for the passes to find */
 	control->mode = mode;
+	if (mode & HF_MODE_DISARM)
+		control->held_since = 0; /* whoever holds it by now */
 	control->look_close = before->standing || before->armed != host->armed;
 	host->armed = before->armed;
 	control->pass++;
@@ -401,17 +489,30 @@ static void set_control(struct hf_host *host, unsigned int mode)
 static int pass_over(struct hf_host *host, size_t i, struct records *records,
 		     struct hf_problem *problem)
 {
-	bool foreign = host->all_netns || host->selection.netns;
+	bool foreign = host->all_netns || host->selection.netns || i > 0;
 	int result;
 
 	host->bpf->bss->control.netns = host->netns.entry[i].inum;
 	if (foreign && hf_netns_enter(&host->netns, i, problem))
-		return -1;
-	result = drain(host, host->sweep, take_records, records, problem);
+		return host->run ? 0 : -1; /* a program may go where we may not follow */
+	result = drain(host->sweep, take_records, records, problem);
 	if (foreign && hf_netns_leave(&host->netns) && !result)
 		result = hf_problem_set(problem, HF_EXIT_FAILED, NULL,
 					"cannot come back from a network namespace");
 	return result;
+}
+
+/* Where the kernel refuses a pass the callbacks of open sockets, tracepoints stand in for them. */
+static void trace_unheard(struct hf_host *host)
+{
+	struct bpf_program *program[] = { host->bpf->progs.hf_traced_state,
+					  host->bpf->progs.hf_traced_retransmit };
+
+	if (!host->bpf->bss->counters.unheard || !host->steering[1] || host->traced[0])
+		return;
+	for (size_t i = 0; i < sizeof(program) / sizeof(*program); i++)
+		if (bpf_program__autoload(program[i]))
+			host->traced[i] = bpf_program__attach_trace(program[i]);
 }
 
 int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void *arg,
@@ -430,10 +531,11 @@ int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void 
 		result = find_owners(host, problem);
 	for (size_t i = 0; !result && i < host->netns.count; i++)
 		result = pass_over(host, i, &records, problem);
+	trace_unheard(host);
 	return result;
 }
 
-int hf_host_steer(struct hf_host *host, struct hf_problem *problem)
+int hf_host_steer(struct hf_host *host, int cgroup, struct hf_problem *problem)
 {
 	struct bpf_program *program[] = {
 		host->bpf->progs.hf_sock_create, /* first: sockops finds what it stored */
@@ -442,14 +544,19 @@ int hf_host_steer(struct hf_host *host, struct hf_problem *problem)
 	};
 
 	host->bpf->bss->control.provisional = 1;
-	if (cgroup_root(host) < 0)
+	host->group = cgroup;
+	if (cgroup < 0)
+		cgroup = cgroup_root(host);
+	if (cgroup < 0)
 		return hf_problem_set(problem, HF_EXIT_MISSING,
 				      "mount it: mount -t cgroup2 none DIR",
-				      "no cgroup2 hierarchy: %s", strerror(-host->cgroup_root));
+				      "no cgroup2 hierarchy: %s", strerror(-cgroup));
 	for (size_t i = 0; i < sizeof(program) / sizeof(*program); i++) {
-		host->steering[i] = bpf_program__attach_cgroup(program[i], host->cgroup_root);
+		if (!bpf_program__autoload(program[i]))
+			continue;
+		host->steering[i] = bpf_program__attach_cgroup(program[i], cgroup);
 		if (!host->steering[i])
-			return hf_bpf_refused(problem, "cannot attach to the cgroup2 root", errno);
+			return hf_bpf_refused(problem, "cannot attach to the cgroup", errno);
 	}
 	return 0;
 }
@@ -460,6 +567,25 @@ void hf_host_unsteer(struct hf_host *host)
 		bpf_link__destroy(host->steering[i]);
 		host->steering[i] = NULL;
 	}
+	for (size_t i = 0; i < sizeof(host->traced) / sizeof(*host->traced); i++) {
+		bpf_link__destroy(host->traced[i]);
+		host->traced[i] = NULL;
+	}
+}
+
+void hf_host_confine(struct hf_host *host, bool paths)
+{
+	uint64_t kept = 0;
+
+	if (paths && cgroup_root(host) >= 0)
+		kept |= HF_CAPABILITY(CAP_DAC_READ_SEARCH);
+	if (host->selection.gathers & HF_GATHER_NUMBERS)
+		kept |= HF_CAPABILITY(CAP_NET_RAW) | HF_CAPABILITY(CAP_NET_ADMIN);
+	if (host->selection.netns)
+		kept |= HF_CAPABILITY(CAP_SYS_ADMIN);
+	if (host->all_netns)
+		kept |= HF_CAPABILITY(CAP_SYS_PTRACE) | HF_CAPABILITY(CAP_NET_ADMIN);
+	hf_privileges_keep(kept);
 }
 
 static int hear_event(void *arg, void *data, size_t size)

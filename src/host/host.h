@@ -22,7 +22,7 @@ struct hf_selection {
 	uint32_t states;     /* bit n: visit state n; 0 = those that rules may touch */
 	uint32_t audits;     /* bit n: enum hf_verdict n; 0 = any */
 	bool judge;	     /* judge by the rule's goals, not by those remembered */
-	bool owners;	     /* records shall say pid and process */
+	uint32_t gathers;    /* enum hf_gather: what records shall say */
 };
 
 enum hf_use {
@@ -30,6 +30,7 @@ enum hf_use {
 	HF_USE_RESTORE, /* gives back what is remembered */
 	HF_USE_ACT,	/* remembers what it does */
 	HF_USE_WATCH,	/* the same, as the place's one watcher, new connections too */
+	HF_USE_RUN,	/* for one cgroup: remembers for itself, beside any watcher */
 };
 
 /*
@@ -43,7 +44,10 @@ void hf_host_close(struct hf_host **host);
 /* A warning that came up while opening ("" = none): what is done will not be remembered. */
 const char *hf_host_warning(const struct hf_host *host);
 
-/* Called for each record; non-zero ends the pass and is returned by it. */
+/*
+ * Called for each record, the thread being in its network namespace; non-zero ends the pass and is
+ * returned by it.
+ */
 typedef int (*hf_record_fn)(void *arg, const struct hf_record *record);
 
 /*
@@ -59,9 +63,22 @@ bool hf_host_armed(const struct hf_host *host);
 /* "/user.slice/..." of a cgroup id, NULL where it is not known; valid until the next call. */
 const char *hf_host_cgroup(struct hf_host *host, uint64_t id);
 
-/* New connections come under the rule from here on, until hf_host_close or hf_host_unsteer. */
-int hf_host_steer(struct hf_host *host, struct hf_problem *problem);
+/*
+ * New connections come under the rule from here on, until hf_host_close or hf_host_unsteer: those
+ * made in the cgroup of an open directory, or below; -1 is the root. With HF_USE_RUN passes then
+ * take what the processes in it hold (the directory has to stay open), in whatever namespace.
+ */
+int hf_host_steer(struct hf_host *host, int cgroup, struct hf_problem *problem);
 void hf_host_unsteer(struct hf_host *host);
+
+/*
+ * Everything is loaded, and attached: give up, for good and for threads made from now on, every
+ * capability but those that passes still need: none in the caller's namespace, CAP_SYS_ADMIN to
+ * enter another one, CAP_SYS_PTRACE and CAP_NET_ADMIN to find all of them; CAP_DAC_READ_SEARCH
+ * where hf_host_cgroup will be called (paths); CAP_NET_RAW and CAP_NET_ADMIN, to speak in their
+ * connections' name, where their numbers are gathered.
+ */
+void hf_host_confine(struct hf_host *host, bool paths);
 
 /* Events of connections under a rule: a descriptor to poll, and the reading of what is there. */
 typedef void (*hf_wire_event_fn)(void *arg, const struct hf_wire_event *event);

@@ -102,12 +102,12 @@ class Sock:
 
 
 class Peer:
-    """A plain program in a namespace (peer.py), told what to do."""
+    """A plain program in a namespace (peer.py), told what to do; prefix: a command to run it."""
 
-    def __init__(self, lab, netns=None):
+    def __init__(self, lab, netns=None, prefix=(), **options):
         self.lab = lab
-        self.process = lab.popen([sys.executable, str(HERE / "peer.py")], netns,
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = lab.popen([*prefix, sys.executable, str(HERE / "peer.py")], netns,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
         self.pid, self.lines = self.process.pid, Lines(self.process.stdout)
 
     def start(self, do, **arguments):
@@ -356,8 +356,8 @@ class Lab:
                     with contextlib.suppress(OSError):
                         stream.close()
 
-    def peer(self, netns):
-        return Peer(self, netns)
+    def peer(self, netns, prefix=(), **options):
+        return Peer(self, netns, prefix, **options)
 
     def helpers(self):
         """The static programs of helpers.c, compiled."""

@@ -61,7 +61,8 @@ def state():
         "eBPF programs": orphans("prog"),
         "eBPF links": orphans("link"),
         "mounts": mounts(),
-        "cgroups": set(glob.glob(f"/sys/fs/cgroup/**/{SESSION}*", recursive=True)),
+        "cgroups": {path for name in (SESSION, "holdfast-run-")
+                    for path in glob.glob(f"/sys/fs/cgroup/**/{name}*", recursive=True)},
         "files": set(glob.glob(f"/tmp/{SESSION}*") + glob.glob("/run/holdfast/*")),
         "nft rules": lines("nft", "list", "ruleset"),
     }

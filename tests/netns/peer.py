@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -28,7 +29,7 @@ OPTIONS = {
 # Offsets in struct tcp_info (linux/tcp.h).
 INFO_BYTES = {"state": 0, "unanswered": 3}
 INFO_WORDS = {"rto_us": 8, "in_flight": 24, "data_heard_ms": 52, "ack_heard_ms": 56, "rtt_us": 68,
-              "notsent": 140}
+              "notsent": 144}
 
 libc = ctypes.CDLL(None, use_errno=True)
 sockets = {}
@@ -215,6 +216,11 @@ def give(id, path):
         channel.connect(path)
         socket.send_fds(channel, [b"x"], [sockets[id].fileno()])
     close(id)
+
+
+def spawn(id, prefix):
+    """A child that has this socket from us, and does nothing with it."""
+    return subprocess.Popen([*prefix, "sleep", "60"], pass_fds=[id]).pid
 
 
 def take_listen(path):

@@ -113,7 +113,7 @@ def test_watch_writes_whole_json_lines_at_once(lab):
 
 @only_once
 def test_every_command_has_help(lab):
-    for command in "list audit apply watch restore plan profiles doctor demo".split():
+    for command in "list audit apply watch restore run plan profiles doctor demo".split():
         text = lab.run(command, "--help").stdout.decode()
         assert f"holdfast {command}" in text
         assert command in lab.run("--help").stdout.decode()

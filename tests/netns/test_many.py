@@ -7,16 +7,16 @@ import pytest
 
 from lab import sleep_until, wait_until
 
-MANY, CHURN = 2000, 15000
+MANY, CROWD, CHURN = 2000, 16000, 15000
 
 
-def many_long_silent(lab, idle, **options):
+def many_long_silent(lab, idle, many=MANY, **options):
     """Connections that have been silent for longer than the idle time to come."""
     lab.pair()
     server, client = lab.peer(lab.server), lab.peer(lab.client)
     listener, port = server.listen(lab.server.address)
     ids = []
-    for _ in range(0, MANY, 500):
+    for _ in range(0, many, 500):
         ids += client.call("connect", host=lab.server.address, port=port, count=500,
                            options=options)
         server.call("accept", id=listener, count=500)
@@ -57,6 +57,20 @@ def test_many_connections_set_at_once_do_not_probe_in_step(lab):
     bursts = [after - before for before, after in zip(counts, counts[1:])]
     assert sum(bursts) >= MANY
     assert max(bursts) <= 0.7 * MANY, bursts
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("way", ["watch", "apply"])
+def test_more_connections_than_a_queue_holds_all_live(lab, way):
+    """Probes dropped for being too many at once are no evidence, but the kernel counts them."""
+    many_long_silent(lab, 0, many=CROWD)
+    settings = ("--idle", "8", "--interval", "1", "--count", "3")
+    if way == "watch":
+        lab.watch(*settings)
+    else:
+        lab.apply(*settings)
+    time.sleep(16)
+    assert lab.client.run("ss", "-tnH", "state", "established").count("\n") == CROWD
 
 
 @pytest.mark.alone

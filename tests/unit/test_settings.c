@@ -377,7 +377,7 @@ static void arming_grants_what_is_left_but_a_share_at_least(void **state)
 	assert_int_equal(arm(120000, UINT64_MAX, 30000, 15), 26666);
 	assert_int_equal(arm(120000, UINT64_MAX, 40000, 15), 35555);
 	assert_int_equal(arm(120000, UINT64_MAX, 120000, 15), 35555);
-	assert_int_equal(arm(UINT32_MAX, 0, 300, UINT32_MAX), 3817748706u);
+	assert_int_equal(arm(UINT32_MAX, 0, 300, UINT32_MAX), INT32_MAX);
 	assert_int_equal(arm(0, 0, 300, 15), 1);
 	assert_int_equal(arm(3, UINT64_MAX, 300, 15), 1);
 }
@@ -594,6 +594,31 @@ static void override_replaces_even_what_is_stricter(void **state)
 	assert_memory_equal(&set, &ours, sizeof(set));
 }
 
+static void spread_reaches_down_to_a_quarter(void **state)
+{
+	(void)state;
+	assert_int_equal(hf_settings_spread(1, UINT32_MAX), 1);
+	assert_int_equal(hf_settings_spread(2, 0), 2);
+	assert_int_equal(hf_settings_spread(2, UINT32_MAX), 1);
+	assert_int_equal(hf_settings_spread(53, 0), 53);
+	assert_int_equal(hf_settings_spread(53, UINT32_MAX), 14);
+	assert_int_equal(hf_settings_spread(32767, UINT32_MAX), 8192);
+}
+
+static void arming_late_counts_from_the_first_retransmission(void **state)
+{
+	struct hf_retransmission rtx = { .rto_ms = 200, .rtt_ms = 1, .retries = 15 };
+	uint32_t at_once = hf_settings_arm(9000, 0, &rtx);
+
+	(void)state;
+	rtx.since_ms = 3000;
+	assert_int_equal(hf_settings_arm(9000, 0, &rtx), at_once + 3000);
+	rtx.retries = 5; /* 12.6 s by itself */
+	assert_int_equal(hf_settings_arm(9000, 0, &rtx), at_once + 3000);
+	rtx.since_ms = 6000;
+	assert_int_equal(hf_settings_arm(9000, 0, &rtx), 0);
+}
+
 static void jitter_is_up_to_a_tenth_where_that_is_a_second(void **state)
 {
 	(void)state;
@@ -662,6 +687,8 @@ int main(void)
 		cmocka_unit_test(the_programs_user_timeout_is_lowered_but_never_raised),
 		cmocka_unit_test(a_user_timeout_that_outlasts_the_set_is_lowered_to_it),
 		cmocka_unit_test(override_replaces_even_what_is_stricter),
+		cmocka_unit_test(spread_reaches_down_to_a_quarter),
+		cmocka_unit_test(arming_late_counts_from_the_first_retransmission),
 		cmocka_unit_test(jitter_is_up_to_a_tenth_where_that_is_a_second),
 		cmocka_unit_test(the_audit_tells_unprotected_slow_and_protected),
 	};

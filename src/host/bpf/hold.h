@@ -166,9 +166,27 @@ static __always_inline struct hf_memory *remember(struct sock *sk, const struct 
 	return m;
 }
 
-/* What becomes of the socket (an hf_outcome), and the set it is to have. */
+/*
+ * Have many sockets been set just now? Counted by two seconds: so wide a grid the kernel's timers
+ * fire on at usual idle times. Races between CPUs do no harm.
+ */
+static __always_inline bool crowded(void)
+{
+	__u32 now = jiffies_to_s((__u32)bpf_jiffies64());
+
+	if (now - counters.crowd_since >= 2) {
+		counters.crowd_since = now;
+		counters.crowd = 0;
+	}
+	return counters.crowd++ >= HF_CROWD;
+}
+
+/*
+ * What becomes of the socket (an hf_outcome), and the set it is to have; spread: idle is drawn
+ * widely.
+ */
 static __always_inline __u32 decide(const struct hf_wire_rule *r, const struct hf_settings *own,
-				    __u32 random, struct hf_settings *want)
+				    bool spread, struct hf_settings *want)
 {
 	switch (hf_bpf_decide(own, &r->rule.goals, &r->rule.settings,
 			      r->rule.flags & HF_RULE_OVERRIDE, want)) {
@@ -184,77 +202,99 @@ static __always_inline __u32 decide(const struct hf_wire_rule *r, const struct h
 	if ((r->rule.flags & HF_RULE_ARM) && !r->rule.settings.user_timeout_ms)
 		want->user_timeout_ms = own->user_timeout_ms;
 	if (!want->user_timeout_ms) /* with one, an earlier start is not always an earlier end */
-		want->idle = hf_bpf_jitter(want->idle, random);
+		want->idle = spread ? hf_bpf_spread(want->idle, bpf_get_prandom_u32()) :
+				      hf_bpf_jitter(want->idle, bpf_get_prandom_u32());
 	return HF_OUTCOME_SET;
 }
 
 /*
- * Apply a rule to a socket in one of HF_STATES_JUDGED (or about to be established). Returns
- * what came of it; *flags gets HF_RECORD_TIMEOUT_LATER.
+ * A socket that began among very many was given a short idle. Once it was heard it has a phase of
+ * its own and takes the usual one: later by then, so that no probe leaves at once.
+ */
+static __always_inline void narrow(void *target, const struct hf_wire_rule *r, __u32 silent,
+				   struct hf_memory *m)
+{
+	struct hf_settings want = {};
+
+	if (!(m->flags & HF_MEMORY_SPREAD) || m->written.user_timeout_ms ||
+	    silent / 1000 >= m->written.idle)
+		return;
+	m->flags &= ~HF_MEMORY_SPREAD;
+	if (decide(r, &m->original, false, &want) == HF_OUTCOME_SET &&
+	    want.idle > m->written.idle && !set_option(target, SOL_TCP, TCP_KEEPIDLE, want.idle))
+		m->written.idle = want.idle;
+}
+
+/*
+ * Apply a rule to a socket in one of HF_STATES_JUDGED (or about to be established), of which the
+ * settings, now, and how long it has been silent are known. Returns what came of it; *kept is
+ * what is remembered before and after; *flags gets HF_RECORD_TIMEOUT_LATER.
  */
 static __always_inline __u32 hold(void *target, struct tcp_sock *tp, const struct hf_wire_rule *r,
-				  bool provisional, __u32 random, __u32 *flags)
+				  const struct hf_settings *now, __u32 silent, bool provisional,
+				  struct hf_memory **kept, __u32 *flags)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
-	struct hf_settings now, own, want = {};
-	__u32 silent = silent_ms(tp);
-	__u32 outcome, kept;
+	struct hf_memory *m = *kept;
+	struct hf_settings own, want = {};
+	__u32 outcome, how;
+	bool spread;
 
 	if (r->rule.flags & HF_RULE_LEAVE)
 		return HF_OUTCOME_RULE_LEAVE;
-	read_settings(tp, &now);
-	if (held_already(m, r, &now, silent)) {
+	if (held_already(m, r, now, silent)) {
 		if (!provisional)
 			m->flags &= ~HF_MEMORY_PROVISIONAL;
+		narrow(target, r, silent, m);
 		return HF_OUTCOME_HELD;
 	}
 	if (tp->inet_conn.icsk_probes_out)
 		return HF_OUTCOME_PROBING;
-	own = now;
+	own = *now;
 	if (m) {
-		take_wishes(m, &now);
+		take_wishes(m, now);
 		own = m->original;
 	}
-	outcome = decide(r, &own, random, &want);
+	spread = crowded();
+	outcome = decide(r, &own, spread, &want);
 	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT)
 		return outcome;
 	settle_timeout(r, &own, &want, silent, flags);
-	kept = memory_flags(r, outcome, &own, &want, *flags);
+	how = memory_flags(r, outcome, &own, &want, *flags);
 	if (provisional)
-		kept |= HF_MEMORY_PROVISIONAL;
-	if (!remember(sk, r, &own, &want, kept) || write_settings(target, &now, &want, silent))
+		how |= HF_MEMORY_PROVISIONAL;
+	if (spread && outcome == HF_OUTCOME_SET)
+		how |= HF_MEMORY_SPREAD;
+	*kept = remember(sk, r, &own, &want, how);
+	if (!*kept || write_settings(target, now, &want, silent))
 		return HF_OUTCOME_FAILED;
 	return outcome;
 }
 
 /* Give back every option that still holds what was written, and forget the socket. */
-static __always_inline __u32 give_back(void *target, struct tcp_sock *tp, struct hf_memory *m)
+static __always_inline __u32 give_back(struct sock *sk, struct hf_memory *m,
+				       const struct hf_settings *now, __u32 silent)
 {
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct hf_settings now, own;
+	struct hf_settings own;
 	int failed;
 
-	read_settings(tp, &now);
-	take_wishes(m, &now);
+	take_wishes(m, now);
 	own = m->original;
-	failed = write_settings(target, &now, &own, silent_ms(tp));
+	failed = write_settings(sk, now, &own, silent);
 	bpf_sk_storage_delete(&memory, sk);
 	return failed ? HF_OUTCOME_FAILED : HF_OUTCOME_RESTORED;
 }
 
 static __always_inline void arm_with(void *target, struct tcp_sock *tp, struct hf_memory *m,
-				     __u64 armed)
+				     __u32 armed)
 {
 	__u32 now = tp->inet_conn.icsk_user_timeout;
 
-	if (armed > INT32_MAX)
-		armed = INT32_MAX;
 	if (now && now != m->armed_ms && now <= armed)
 		return; /* the program's own is shorter */
-	if (set_option(target, SOL_TCP, TCP_USER_TIMEOUT, (__u32)armed))
+	if (set_option(target, SOL_TCP, TCP_USER_TIMEOUT, armed))
 		return;
-	m->armed_ms = (__u32)armed;
+	m->armed_ms = armed;
 	__sync_fetch_and_add(&counters.armed, 1);
 }
 
@@ -263,25 +303,23 @@ static __always_inline void arm_with(void *target, struct tcp_sock *tp, struct h
  * retransmission (or the first persist probe): already_ms is how long ago that was.
  */
 static __always_inline void arm(void *target, struct tcp_sock *tp, struct hf_memory *m,
-				__u64 already_ms)
+				__u32 already_ms)
 {
-	struct inet_connection_sock *icsk = &tp->inet_conn;
-	const struct sock *sk = &icsk->icsk_inet.sk;
-	__u32 now = icsk->icsk_user_timeout;
-	struct hf_retransmission rtx = {};
-	__u32 granted;
+	__u32 now = tp->inet_conn.icsk_user_timeout;
+	struct hf_retransmission rtx = { .since_ms = already_ms };
+	__u32 armed;
 
 	if (!(m->flags & HF_MEMORY_ARMS) || !m->goals.dead_within_ms)
 		return;
-	rtx.rto_ms = (__u32)jiffies_to_ms(icsk->icsk_rto) >> (icsk->icsk_backoff & 15);
+	rtx.rto_ms = (__u32)jiffies_to_ms(tp->inet_conn.icsk_rto) >>
+		     (tp->inet_conn.icsk_backoff & 15);
 	rtx.rtt_ms = tp->srtt_us / 8000 + 1;
-	rtx.retries = sk->__sk_common.skc_net.net->ipv4.sysctl_tcp_retries2;
+	rtx.retries = net_of(tp)->ipv4.sysctl_tcp_retries2;
 	if (now && now != m->armed_ms)
 		rtx.retries = UINT32_MAX; /* the program's own timeout has taken its place */
-	granted = hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp), &rtx);
-	if (!granted)
-		return; /* the kernel gives up sooner by itself */
-	arm_with(target, tp, m, already_ms + granted);
+	armed = hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp), &rtx);
+	if (armed) /* else the kernel gives up sooner by itself */
+		arm_with(target, tp, m, armed);
 }
 
 /*

@@ -6,6 +6,9 @@
  * loads the program (CO-RE), so order and completeness do not matter here and nothing of
  * the building machine's kernel gets in. Fields that some kernels lack are guarded
  * where they are read with bpf_core_field_exists.
+ *
+ * For each type that an access begins with, libbpf looks through all types of the kernel, which
+ * takes more than a millisecond: accesses begin with tcp_sock or sock_common where they can.
  */
 #ifndef HF_HOST_BPF_KERNEL_H
 #define HF_HOST_BPF_KERNEL_H
@@ -33,6 +36,29 @@
 #define TCP_USER_TIMEOUT 18
 #define TCP_BPF_SOCK_OPS_CB_FLAGS 1008 /* since Linux 6.10; refused before */
 #define ICSK_TIME_PROBE0 3	       /* icsk_pending: the persist timer */
+#define TCP_CA_LOSS 4		       /* icsk_ca_state: a retransmission timeout */
+
+/* The contexts of iterators: the same on every kernel, nothing is to be looked up. */
+struct sock_common;
+struct task_struct;
+struct seq_file;
+struct file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -72,6 +98,7 @@ struct sock_common {
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	int skc_bound_dev_if;
 	unsigned long skc_flags;
 };
 
@@ -107,6 +134,7 @@ struct sock {
 	int sk_err;
 	int sk_err_soft;
 	__u16 sk_protocol;
+	__u32 sk_mark;
 	__u8 sk_kern_sock : 1;
 };
 
@@ -118,6 +146,7 @@ struct inet_sock {
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	__u32 icsk_rto;
+	__u8 icsk_ca_state : 5;
 	__u8 icsk_retransmits;
 	__u8 icsk_pending;
 	__u8 icsk_backoff;
@@ -129,23 +158,32 @@ struct inet_connection_sock {
 	__u32 icsk_user_timeout;
 };
 
+struct tcp_options_received {
+	__u32 ts_recent;
+	__u16 tstamp_ok : 1;
+	__u16 rcv_wscale : 4;
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 packets_out;
 	__u32 srtt_us;
+	__u32 retrans_stamp;
 	__u32 rcv_tstamp;
 	__u32 snd_una;
 	__u32 write_seq;
+	__u32 rcv_nxt;
+	__u32 rcv_wup;
+	__u32 rcv_wnd;
+	__u32 tsoffset;
+	struct tcp_options_received rx_opt;
+	struct tcp_md5sig_info *md5sig_info; /* with CONFIG_TCP_MD5SIG */
+	struct tcp_ao_info *ao_info;	     /* since Linux 6.7, with CONFIG_TCP_AO */
 	unsigned int keepalive_time;
 	unsigned int keepalive_intvl;
 	__u8 keepalive_probes;
 	__u8 bpf_sock_ops_cb_flags;
-};
-
-struct signal_struct;
-
-struct css_set {
-	struct cgroup *dfl_cgrp;
+	__u8 tcp_usec_ts : 1; /* since Linux 6.7 */
 };
 
 struct task_struct {
@@ -153,25 +191,6 @@ struct task_struct {
 	int tgid;
 	struct task_struct *group_leader;
 	char comm[16];
-};
-
-struct file;
-struct seq_file;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
-
-struct bpf_iter__tcp {
-	struct bpf_iter_meta *meta;
-	struct sock_common *sk_common;
-};
-
-struct bpf_iter__task_file {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-	__u32 fd;
-	struct file *file;
 };
 
 enum sock_flags {

@@ -7,7 +7,8 @@ struct hf_owners_map owners SEC(".maps");
 struct hf_rules_map rules SEC(".maps");
 struct hf_cgroups_map cgroups SEC(".maps");
 
-const volatile __u32 hf_hz = 250; /* jiffies a second; set before loading */
+const volatile __u64 hf_jiffy_ms; /* set before loading, as all constants are */
+const volatile __u64 hf_jiffy_s;
 
 struct hf_control control;
 struct hf_counters counters;

@@ -43,7 +43,7 @@ static __always_inline void note_holder(struct sock *sk, const struct task_struc
 }
 
 /* After an overflow of the stream the program runs again for the same file: note it only then. */
-static __always_inline void note_netns(struct seq_file *seq, struct sock *sk,
+static __always_inline void note_netns(struct seq_file *seq, const struct sock *sk,
 				       const struct task_struct *task, __u32 fd)
 {
 	struct hf_wire_netns found = { .netns = sk->__sk_common.skc_net.net->ns.inum,
@@ -81,8 +81,10 @@ int hf_owners_pass(struct bpf_iter__task_file *ctx)
 	family = sk->__sk_common.skc_family;
 	if ((family != AF_INET && family != AF_INET6) || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	note_holder(sk, leader);
 	if (control.find_netns)
 		note_netns(ctx->meta->seq, sk, task, ctx->fd);
+	else if (sk->__sk_common.skc_net.net->ns.inum != control.netns)
+		return 0;
+	note_holder(sk, leader);
 	return 0;
 }

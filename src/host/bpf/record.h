@@ -13,27 +13,33 @@ static __always_inline void copy_process(char *to, const char *from)
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
-static __always_inline __u64 cgroup_id(const struct sock *sk)
+static __always_inline __u64 cgroup_id(const struct tcp_sock *tp)
 {
-	struct cgroup *cgroup = sk->sk_cgrp_data.cgroup;
+	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 
 	return cgroup ? cgroup->kn->id : 0;
 }
 
-/* Addresses, ports, state: what every kind of socket has. */
-static __always_inline void gather_common(struct sock_common *skc, struct hf_record *r)
+static __always_inline __u8 state_of(const struct sock_common *skc)
+{
+	return skc->skc_state == HF_NEW_SYN_RECV ? HF_SYN_RECV : skc->skc_state;
+}
+
+/* Addresses and ports: what every kind of socket has. */
+static __always_inline void gather_endpoints(struct sock_common *skc, __u32 netns,
+					     struct hf_record *r)
 {
 	read_address(skc, false, &r->local);
 	read_address(skc, true, &r->remote);
 	r->local_port = skc->skc_num;
 	r->remote_port = bpf_ntohs(skc->skc_dport);
 	r->family = skc->skc_family == AF_INET ? HF_IPV4 : HF_IPV6;
-	r->state = skc->skc_state == HF_NEW_SYN_RECV ? HF_SYN_RECV : skc->skc_state;
-	r->netns = skc->skc_net.net->ns.inum;
+	r->netns = netns;
 }
 
 static __always_inline void gather_owner(const struct hf_owner *owner, struct hf_record *r)
 {
+	r->pid = 0;
 	if (!owner)
 		return;
 	r->flags |= HF_RECORD_OWNER;
@@ -43,42 +49,95 @@ static __always_inline void gather_owner(const struct hf_owner *owner, struct hf
 	copy_process(r->process, owner->process);
 }
 
-static __always_inline void gather_timers(struct tcp_sock *tp, struct hf_record *r)
+/* What is asked before anything is done to a socket, or shown of it. */
+static __always_inline void gather_condition(struct tcp_sock *tp, const struct net *net,
+					     struct hf_record *r)
 {
-	struct inet_connection_sock *icsk = &tp->inet_conn;
-	struct sock *sk = &icsk->icsk_inet.sk;
-	__s64 left = sk->sk_timer.expires - bpf_jiffies64();
-
+	r->state = state_of(&tp->inet_conn.icsk_inet.sk.__sk_common);
+	r->unanswered = tp->inet_conn.icsk_probes_out;
+	r->outcome = HF_OUTCOME_NONE;
+	r->flags = HF_RECORD_FULL;
+	if (is_orphan(tp))
+		r->flags |= HF_RECORD_ORPHAN;
+	if (is_kernels(tp))
+		r->flags |= HF_RECORD_KERNEL;
+	read_settings(tp, net, &r->settings);
 	r->silent_ms = silent_ms(tp);
-	r->unanswered = icsk->icsk_probes_out;
-	r->retransmits = icsk->icsk_retransmits;
-	r->in_flight = tp->packets_out;
-	r->srtt_us = tp->srtt_us >> 3;
-	r->rto_ms = (__u32)jiffies_to_ms(icsk->icsk_rto);
-	r->retries2 = sk->__sk_common.skc_net.net->ipv4.sysctl_tcp_retries2;
+}
+
+static __always_inline void gather_next_probe(struct tcp_sock *tp, struct hf_record *r)
+{
+	__s64 left = tp->inet_conn.icsk_inet.sk.sk_timer.expires - bpf_jiffies64();
+
 	r->next_probe_ms = HF_NO_PROBE;
 	if (r->settings.keepalive && (HF_STATES_JUDGED >> r->state & 1))
 		r->next_probe_ms = left > 0 ? (__u32)jiffies_to_ms(left) : 0;
 }
 
-/* All but the cookie, which each kind of program asks for in its own way. */
-static __always_inline void gather(struct tcp_sock *tp, struct hf_record *r)
+/* RFC 2385, RFC 5925: what is not signed goes unanswered. */
+static __always_inline bool is_signed(const struct tcp_sock *tp)
 {
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	return (bpf_core_field_exists(tp->md5sig_info) && tp->md5sig_info) ||
+	       (bpf_core_field_exists(tp->ao_info) && tp->ao_info);
+}
 
-	gather_common(&sk->__sk_common, r);
+/* Linux tcp_receive_window: what is left of the window that was last advertised. */
+static __always_inline __u16 window_of(const struct tcp_sock *tp)
+{
+	__s32 window = tp->rcv_wup + tp->rcv_wnd - tp->rcv_nxt;
+	__u32 raw = (window > 0 ? window : 0) >> BPF_CORE_READ_BITFIELD(tp, rx_opt.rcv_wscale);
+
+	return raw < UINT16_MAX ? raw : UINT16_MAX;
+}
+
+static __always_inline void gather_numbers(const struct tcp_sock *tp, struct hf_record *r)
+{
+	__u64 now_us = bpf_ktime_get_ns() / 1000;
+	struct hf_wire_numbers *n = &r->numbers;
+
+	r->flags |= HF_RECORD_NUMBERS;
+	n->flags = BPF_CORE_READ_BITFIELD(tp, rx_opt.tstamp_ok) ? HF_NUMBERS_TIMESTAMPS : 0;
+	if (counts_microseconds(tp))
+		n->flags |= HF_NUMBERS_MICROSECONDS;
+	if (is_signed(tp))
+		n->flags |= HF_NUMBERS_SIGNED;
+	n->snd_una = tp->snd_una;
+	n->unsent = tp->write_seq - tp->snd_una;
+	n->rcv_nxt = tp->rcv_nxt;
+	n->tsval = (__u32)(counts_microseconds(tp) ? now_us : now_us / 1000) + tp->tsoffset;
+	n->ts_recent = tp->rx_opt.ts_recent;
+	n->heard = heard_at(tp);
+	n->mark = tp->inet_conn.icsk_inet.sk.sk_mark;
+	n->device = tp->inet_conn.icsk_inet.sk.__sk_common.skc_bound_dev_if;
+	n->window = window_of(tp);
+}
+
+/*
+ * The rest of a record, as far as wanted (enum hf_gather), but the cookie, which each kind of
+ * program asks for in its own way.
+ */
+static __always_inline void gather_rest(struct tcp_sock *tp, const struct net *net, __u32 netns,
+					__u32 wanted, struct hf_record *r)
+{
+	gather_endpoints(&tp->inet_conn.icsk_inet.sk.__sk_common, netns, r);
 	r->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
-	r->flags = HF_RECORD_FULL;
-	if (is_orphan(sk))
-		r->flags |= HF_RECORD_ORPHAN;
-	if (is_kernels(sk))
-		r->flags |= HF_RECORD_KERNEL;
-	r->cgroup = cgroup_id(sk);
-	r->uid = sk->sk_uid.val;
-	r->pid = 0;
-	r->outcome = HF_OUTCOME_NONE;
-	read_settings(tp, &r->settings);
-	gather_timers(tp, r);
+	if (wanted & HF_GATHER_CGROUP)
+		r->cgroup = cgroup_id(tp);
+	if (wanted & HF_GATHER_UID)
+		r->uid = tp->inet_conn.icsk_inet.sk.sk_uid.val;
+	if (wanted & HF_GATHER_TRAFFIC) {
+		r->in_flight = tp->packets_out;
+		r->srtt_us = tp->srtt_us >> 3;
+	}
+	if (wanted & HF_GATHER_RETRANSMISSION) {
+		r->retransmits = tp->inet_conn.icsk_retransmits;
+		r->rto_ms = (__u32)jiffies_to_ms(tp->inet_conn.icsk_rto);
+		r->retries2 = net->ipv4.sysctl_tcp_retries2;
+	}
+	if (wanted & HF_GATHER_NEXT_PROBE)
+		gather_next_probe(tp, r);
+	if (wanted & HF_GATHER_NUMBERS)
+		gather_numbers(tp, r);
 }
 
 static __always_inline void gather_memory(const struct hf_memory *m, struct hf_record *r)
@@ -97,7 +156,7 @@ static __always_inline void read_facts(struct sock_common *skc, const struct hf_
 				       struct hf_facts *facts)
 {
 	facts->family = skc->skc_family == AF_INET ? HF_IPV4 : HF_IPV6;
-	facts->state = skc->skc_state == HF_NEW_SYN_RECV ? HF_SYN_RECV : skc->skc_state;
+	facts->state = state_of(skc);
 	facts->netns = skc->skc_net.net->ns.inum;
 	read_address(skc, false, &facts->local.address);
 	read_address(skc, true, &facts->remote.address);
@@ -135,9 +194,9 @@ static long find_step(__u32 index, void *data)
 /*
  * hf_policy_find over the map: the rule's number, or one of the above. bpf_loop, so that the
  * verifier sees one step only; a function of its own, so that its stack is free afterwards.
- * sk is NULL for TIME_WAIT and connections not yet made.
+ * tp is NULL for TIME_WAIT and connections not yet made.
  */
-static __noinline int find_rule(struct sock_common *skc, struct sock *sk,
+static __noinline int find_rule(struct sock_common *skc, struct tcp_sock *tp,
 				const struct hf_owner *owner, __u32 direction)
 {
 	struct hf_facts facts = { .direction = direction };
@@ -148,10 +207,10 @@ static __noinline int find_rule(struct sock_common *skc, struct sock *sk,
 	if (control.rules > HF_RULES_MAX)
 		return NO_RULE;
 	read_facts(skc, owner, &facts);
-	if (sk && (!owner || owner->pass))
-		facts.uid = sk->sk_uid.val;
-	if (sk && control.by_cgroup) {
-		cgroup = cgroup_id(sk);
+	if (tp && (!owner || owner->pass))
+		facts.uid = tp->inet_conn.icsk_inet.sk.sk_uid.val;
+	if (tp && control.by_cgroup) {
+		cgroup = cgroup_id(tp);
 		cgroup_rules = bpf_map_lookup_elem(&cgroups, &cgroup);
 		if (!cgroup_rules)
 			return UNKNOWN_RULE; /* a new one: the next pass looks it up */

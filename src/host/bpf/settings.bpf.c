@@ -45,3 +45,8 @@ __noinline __u32 hf_bpf_jitter(__u32 idle, __u32 random)
 {
 	return hf_settings_jitter(idle, random);
 }
+
+__noinline __u32 hf_bpf_spread(__u32 idle, __u32 random)
+{
+	return hf_settings_spread(idle, random);
+}

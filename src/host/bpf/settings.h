@@ -25,5 +25,6 @@ int hf_bpf_audit(const struct hf_settings *settings, const struct hf_goals *goal
 __u32 hf_bpf_arm(__u32 dead_within_ms, __u64 silent_ms, const struct hf_retransmission *rtx);
 __u32 hf_bpf_user_timeout(const struct hf_settings *settings);
 __u32 hf_bpf_jitter(__u32 idle, __u32 random);
+__u32 hf_bpf_spread(__u32 idle, __u32 random);
 
 #endif

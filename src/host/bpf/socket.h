@@ -10,33 +10,67 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-extern const volatile __u32 hf_hz;
+/* What a jiffy takes, as binary fractions: no division in what runs for every socket. */
+extern const volatile __u64 hf_jiffy_ms; /* << HF_JIFFY_MS_BITS */
+extern const volatile __u64 hf_jiffy_s;	 /* << HF_JIFFY_S_BITS */
 
-static __always_inline __u64 jiffies_to_ms(__u64 jiffies)
+static __always_inline __u64 jiffies_to_ms(__u32 jiffies)
 {
-	return jiffies * 1000 / hf_hz;
+	return jiffies * hf_jiffy_ms >> HF_JIFFY_MS_BITS;
 }
 
-/* Linux keepalive_time_elapsed: since data or an acceptable ACK was received, whichever is later. */
-static __always_inline __u32 silent_ms(const struct tcp_sock *tp)
+static __always_inline __u32 jiffies_to_s(__u32 jiffies)
+{
+	return jiffies * hf_jiffy_s >> HF_JIFFY_S_BITS;
+}
+
+/* Linux keepalive_time_elapsed: when data or an acceptable ACK was received, whichever is later. */
+static __always_inline __u32 heard_at(const struct tcp_sock *tp)
 {
 	__u32 now = (__u32)bpf_jiffies64();
-	__u32 data = now - tp->inet_conn.icsk_ack.lrcvtime;
-	__u32 ack = now - tp->rcv_tstamp;
-	__u32 since = data < ack ? data : ack;
-	__u64 ms = jiffies_to_ms(since);
+	__u32 data = tp->inet_conn.icsk_ack.lrcvtime;
+	__u32 ack = tp->rcv_tstamp;
+
+	return now - data < now - ack ? data : ack;
+}
+
+static __always_inline __u32 silent_ms(const struct tcp_sock *tp)
+{
+	__u64 ms = jiffies_to_ms((__u32)bpf_jiffies64() - heard_at(tp));
 
 	return ms > UINT32_MAX ? UINT32_MAX : (__u32)ms;
 }
 
-static __always_inline void read_settings(const struct tcp_sock *tp, struct hf_settings *out)
+/* What its timestamps count, else milliseconds. */
+static __always_inline bool counts_microseconds(const struct tcp_sock *tp)
 {
-	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	const struct net *net = sk->__sk_common.skc_net.net;
+	return bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts);
+}
+
+/* Linux retransmits_timed_out: since the first retransmission; at most how long it is silent. */
+static __always_inline __u32 retransmitting_ms(const struct tcp_sock *tp)
+{
+	__u64 now_us = bpf_ktime_get_ns() / 1000;
+	__u32 silent = silent_ms(tp);
+	__u32 elapsed;
+
+	if (!tp->retrans_stamp)
+		return silent;
+	if (counts_microseconds(tp))
+		elapsed = ((__u32)now_us - tp->retrans_stamp) / 1000;
+	else
+		elapsed = (__u32)(now_us / 1000) - tp->retrans_stamp;
+	return elapsed < silent ? elapsed : silent;
+}
+
+/* Where a program has set nothing, its namespace's defaults are in force. */
+static __always_inline void read_settings(const struct tcp_sock *tp, const struct net *net,
+					  struct hf_settings *out)
+{
+	__u64 keepopen = bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN);
 	__u32 idle = tp->keepalive_time;
 	__u32 interval = tp->keepalive_intvl;
 	__u32 count = tp->keepalive_probes;
-	__u64 keepopen = bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN);
 
 	if (!idle)
 		idle = net->ipv4.sysctl_tcp_keepalive_time;
@@ -44,23 +78,28 @@ static __always_inline void read_settings(const struct tcp_sock *tp, struct hf_s
 		interval = net->ipv4.sysctl_tcp_keepalive_intvl;
 	if (!count)
 		count = net->ipv4.sysctl_tcp_keepalive_probes;
-	out->keepalive = sk->__sk_common.skc_flags >> keepopen & 1;
-	out->idle = idle / hf_hz;
-	out->interval = interval / hf_hz;
+	out->keepalive = tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> keepopen & 1;
+	out->idle = jiffies_to_s(idle);
+	out->interval = jiffies_to_s(interval);
 	out->count = count;
 	out->user_timeout_ms = tp->inet_conn.icsk_user_timeout;
 }
 
-static __always_inline bool is_orphan(const struct sock *sk)
+static __always_inline bool is_orphan(const struct tcp_sock *tp)
 {
 	__u64 dead = bpf_core_enum_value(enum sock_flags, SOCK_DEAD);
 
-	return sk->__sk_common.skc_flags >> dead & 1;
+	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> dead & 1;
 }
 
-static __always_inline bool is_kernels(struct sock *sk)
+static __always_inline bool is_kernels(struct tcp_sock *tp)
 {
-	return BPF_CORE_READ_BITFIELD(sk, sk_kern_sock);
+	return BPF_CORE_READ_BITFIELD(tp, inet_conn.icsk_inet.sk.sk_kern_sock);
+}
+
+static __always_inline const struct net *net_of(const struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
 }
 
 /* word: four 32-bit words in network order, whatever the machine's byte order. */
@@ -68,7 +107,6 @@ static __always_inline void read_address(const struct sock_common *skc, bool rem
 					 struct hf_address *out)
 {
 	__u32 *word = (__u32 *)out;
-	const struct in6_addr *v6 = remote ? &skc->skc_v6_daddr : &skc->skc_v6_rcv_saddr;
 
 	if (skc->skc_family == AF_INET) {
 		word[0] = 0;
@@ -77,10 +115,10 @@ static __always_inline void read_address(const struct sock_common *skc, bool rem
 		word[3] = remote ? skc->skc_daddr : skc->skc_rcv_saddr;
 		return;
 	}
-	word[0] = v6->in6_u.u6_addr32[0];
-	word[1] = v6->in6_u.u6_addr32[1];
-	word[2] = v6->in6_u.u6_addr32[2];
-	word[3] = v6->in6_u.u6_addr32[3];
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		word[i] = remote ? skc->skc_v6_daddr.in6_u.u6_addr32[i] :
+				   skc->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
 }
 
 #endif

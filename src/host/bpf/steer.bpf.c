@@ -7,6 +7,8 @@
  *              stays unanswered, the user timeout is armed; RTT: an answer, it is taken back;
  *              STATE: the end, with its evidence.
  * setsockopt   weaker values that a program sets later are put right.
+ * traced       sockets that were open before, where the kernel lets no pass ask for their
+ *              callbacks (before Linux 6.10): their end, and that a pass is to arm.
  *
  * Nothing here runs for a packet: the callbacks are those of connection set-up, of
  * retransmission timeouts, and of state changes; RTT only while a timeout is armed.
@@ -52,11 +54,11 @@ int hf_sock_create(struct bpf_sock *sk)
 	return 1;
 }
 
-static __always_inline void report(struct bpf_sock_ops *ctx, struct tcp_sock *tp,
-				   const struct hf_owner *owner, const struct hf_memory *m,
-				   __u32 kind, int error, __u32 outcome)
+static __always_inline void report(struct tcp_sock *tp, __u64 cookie, const struct hf_owner *owner,
+				   const struct hf_memory *m, __u32 kind, int error, __u32 outcome)
 {
 	struct hf_wire_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	const struct net *net = net_of(tp);
 
 	if (!event) {
 		note_lost();
@@ -65,8 +67,9 @@ static __always_inline void report(struct bpf_sock_ops *ctx, struct tcp_sock *tp
 	event->time_ns = bpf_ktime_get_ns();
 	event->kind = kind;
 	event->error = error;
-	gather(tp, &event->record);
-	event->record.cookie = bpf_get_socket_cookie(ctx);
+	gather_condition(tp, net, &event->record);
+	gather_rest(tp, net, net->ns.inum, HF_GATHER_ALL, &event->record);
+	event->record.cookie = cookie;
 	((__u64 *)event->record.process)[0] = 0;
 	((__u64 *)event->record.process)[1] = 0;
 	gather_owner(owner, &event->record);
@@ -79,14 +82,17 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_soc
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
 	struct hf_wire_rule *rule;
+	struct hf_settings now;
 	__u32 outcome, index;
 	__u32 flags = 0;
 	int found;
 
-	if (is_kernels(sk))
+	if (is_kernels(tp))
 		return;
-	found = find_rule(&sk->__sk_common, sk, owner, active ? HF_OUTGOING : HF_INCOMING);
+	found = find_rule(&tp->inet_conn.icsk_inet.sk.__sk_common, tp, owner,
+			  active ? HF_OUTGOING : HF_INCOMING);
 	if (found == UNKNOWN_RULE || control.by_owner)
 		__sync_fetch_and_add(&counters.unsettled, 1);
 	if (found < 0)
@@ -95,26 +101,25 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_soc
 	rule = bpf_map_lookup_elem(&rules, &index);
 	if (!rule)
 		return;
-	outcome = hold(ctx, tp, rule, control.by_owner, bpf_get_prandom_u32(), &flags);
+	read_settings(tp, net_of(tp), &now);
+	outcome = hold(ctx, tp, rule, &now, silent_ms(tp), control.by_owner, &m, &flags);
 	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT)
 		return;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG |
 					       BPF_SOCK_OPS_STATE_CB_FLAG);
-	report(ctx, tp, owner, bpf_sk_storage_get(&memory, sk, 0, 0), HF_WIRE_PROTECTED, 0,
-	       outcome);
+	report(tp, bpf_get_socket_cookie(ctx), owner, m, HF_WIRE_PROTECTED, 0, outcome);
 }
 
 static __always_inline void unanswered(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
 {
-	struct inet_connection_sock *icsk = &tp->inet_conn;
-	struct sock *sk = &icsk->icsk_inet.sk;
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
 
-	if (!m || is_orphan(sk) || sk->__sk_common.skc_state == HF_SYN_SENT)
+	if (!m || is_orphan(tp) || tp->inet_conn.icsk_inet.sk.__sk_common.skc_state == HF_SYN_SENT)
 		return;
-	if (!icsk->icsk_retransmits)
+	if (!tp->inet_conn.icsk_retransmits)
 		arm(ctx, tp, m, 0);
-	else if (!m->armed_ms || icsk->icsk_user_timeout != m->armed_ms)
+	else if (!m->armed_ms || tp->inet_conn.icsk_user_timeout != m->armed_ms)
 		arm(ctx, tp, m, silent_ms(tp));
 	if (m->armed_ms)
 		bpf_sock_ops_cb_flags_set(ctx,
@@ -132,14 +137,14 @@ static __always_inline void answered(struct bpf_sock_ops *ctx, struct tcp_sock *
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_RTT_CB_FLAG);
 }
 
-static __always_inline void ended(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
+static __always_inline void ended(struct tcp_sock *tp, __u64 cookie)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
 
 	if (m)
-		report(ctx, tp, bpf_sk_storage_get(&owners, sk, 0, 0), m, HF_WIRE_ENDED, sk->sk_err,
-		       0);
+		report(tp, cookie, bpf_sk_storage_get(&owners, sk, 0, 0), m, HF_WIRE_ENDED,
+		       tp->inet_conn.icsk_inet.sk.sk_err, 0);
 }
 
 SEC("sockops")
@@ -178,10 +183,40 @@ int hf_sockops(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[1] == BPF_TCP_CLOSE)
-			ended(ctx, tp);
+			ended(tp, bpf_get_socket_cookie(ctx));
 		break;
 	}
 	return 1;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int hf_traced_state(const __u64 *ctx) /* socket, state before, state after */
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	struct tcp_sock *tp;
+
+	if ((int)ctx[2] != BPF_TCP_CLOSE)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp && !(tp->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG))
+		ended(tp, bpf_get_socket_cookie(sk));
+	return 0;
+}
+
+/* No option can be set here: the next pass arms, within a second. */
+SEC("tp_btf/tcp_retransmit_skb")
+int hf_traced_retransmit(const __u64 *ctx) /* socket, segment */
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock((struct sock *)ctx[0]);
+	struct hf_memory *m;
+
+	if (!tp || (tp->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_RTO_CB_FLAG) ||
+	    BPF_CORE_READ_BITFIELD(tp, inet_conn.icsk_ca_state) != TCP_CA_LOSS)
+		return 0;
+	m = bpf_sk_storage_get(&memory, &tp->inet_conn.icsk_inet.sk, 0, 0);
+	if (m && (m->flags & HF_MEMORY_ARMS) && !m->armed_ms)
+		__sync_fetch_and_add(&counters.armed, 1);
+	return 0;
 }
 
 /* The program's wishes with this one in; false if the option is none of ours. */

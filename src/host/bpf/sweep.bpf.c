@@ -18,13 +18,20 @@ struct {
 } listeners SEC(".maps");
 
 /* Known before loading (struct hf_load): the verifier leaves out what they rule out. */
-const volatile bool hf_acts = true;
+const volatile __u32 hf_modes = UINT32_MAX;
 const volatile bool hf_any = false;
 const volatile bool hf_audits = true;
 const volatile bool hf_remembers = true;
+const volatile __u32 hf_gathers = HF_GATHER_ALL;
 
 struct hf_record record; /* of the socket at hand; too big for the stack */
-__u64 unwritten;	 /* cookie of the socket whose record did not fit */
+__u64 unwritten;	 /* address of the socket whose record did not fit */
+
+/* What the pass does (enum hf_mode), as far as any pass of this program ever does. */
+static __always_inline bool does(__u32 modes)
+{
+	return control.mode & hf_modes & modes;
+}
 
 /* The iterator shows listeners before connections, so direction is known when it matters. */
 static __always_inline void note_listener(struct sock_common *skc)
@@ -44,129 +51,144 @@ static __always_inline __u8 direction_of(const struct sock_common *skc)
 	return bpf_map_lookup_elem(&listeners, &key) ? HF_INCOMING : HF_OUTGOING;
 }
 
-static __always_inline bool audit_wanted(const struct hf_record *r, const struct hf_wire_rule *rule)
+static __always_inline bool audit_wanted(struct tcp_sock *tp, const struct net *net,
+					 const struct hf_memory *m, const struct hf_wire_rule *rule)
 {
-	struct hf_retransmission rtx = { .rto_ms = r->rto_ms, .retries = r->retries2 };
+	struct hf_retransmission rtx = {};
 	__u32 verdict = HF_NOT_JUDGED;
 	struct hf_goals goals = {};
 
 	if (!hf_audits)
 		return true;
-	if (r->flags & HF_RECORD_RULE)
-		goals = r->goals;
-	if (control.arms && (r->flags & HF_RECORD_ARMS))
-		rtx.armed_by_ms = r->goals.dead_within_ms;
+	rtx.rto_ms = (__u32)jiffies_to_ms(tp->inet_conn.icsk_rto);
+	rtx.retries = net->ipv4.sysctl_tcp_retries2;
+	if (m)
+		goals = m->goals;
+	if (m && control.arms && (m->flags & HF_MEMORY_ARMS))
+		rtx.armed_by_ms = m->goals.dead_within_ms;
 	if (control.judge)
 		goals = rule->rule.goals;
-	if (!is_hands_off(r))
-		verdict = hf_bpf_audit(&r->settings, &goals, &rtx);
+	if (!is_hands_off(&record))
+		verdict = hf_bpf_audit(&record.settings, &goals, &rtx);
 	return control.audits >> verdict & 1;
 }
 
-/* Take the armed timeout back when nothing is unanswered; arm where the callbacks could not. */
+/* Arm the user timeout where the callbacks could not. */
+static __always_inline void make_up(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m)
+{
+	__u32 persisting = (__u32)bpf_jiffies64() - tp->inet_conn.icsk_probes_tstamp;
+
+	if (m->armed_ms && tp->inet_conn.icsk_user_timeout == m->armed_ms)
+		return;
+	if (tp->packets_out && tp->inet_conn.icsk_retransmits)
+		arm(sk, tp, m, retransmitting_ms(tp));
+	else if (!tp->packets_out && tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0 &&
+		 tp->inet_conn.icsk_probes_out >= 2)
+		arm(sk, tp, m, jiffies_to_ms(persisting));
+	else if (!tp->packets_out && tp->inet_conn.icsk_probes_out >= HF_COUNT_MIN)
+		arm_idle(sk, tp, m);
+}
+
+/* Take the armed timeout back when nothing is unanswered; only a watcher arms. */
 static __always_inline void look_after(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m)
 {
-	struct inet_connection_sock *icsk = &tp->inet_conn;
-	__u64 persisting = (__u32)bpf_jiffies64() - icsk->icsk_probes_tstamp;
-
-	if (!icsk->icsk_retransmits && !icsk->icsk_probes_out) {
+	if (!tp->inet_conn.icsk_retransmits && !tp->inet_conn.icsk_probes_out) {
 		if (m->armed_ms)
 			disarm(sk, tp, m);
 		return;
 	}
 	counters.standing++;
-	if (m->armed_ms && icsk->icsk_user_timeout == m->armed_ms)
-		return;
-	if (tp->packets_out && icsk->icsk_retransmits)
-		arm(sk, tp, m, silent_ms(tp)); /* at least as long ago as the first one */
-	else if (!tp->packets_out && icsk->icsk_pending == ICSK_TIME_PROBE0 &&
-		 icsk->icsk_probes_out >= 2)
-		arm(sk, tp, m, jiffies_to_ms(persisting));
-	else if (!tp->packets_out && icsk->icsk_probes_out >= HF_COUNT_MIN)
-		arm_idle(sk, tp, m);
+	if (hf_modes & HF_MODE_TEND)
+		make_up(sk, tp, m);
 }
 
 /* Two probes seen unanswered, and now none: the peer came back. */
-static __always_inline bool revived(const struct tcp_sock *tp, struct hf_memory *m)
+static __always_inline bool revived(struct hf_memory *m)
 {
-	__u32 unanswered = tp->inet_conn.icsk_probes_out;
-
-	if (unanswered >= 2)
+	if (record.unanswered >= 2)
 		m->flags |= HF_MEMORY_SUSPECTED;
-	if (unanswered || !(m->flags & HF_MEMORY_SUSPECTED))
+	if (record.unanswered || !(m->flags & HF_MEMORY_SUSPECTED))
 		return false;
 	m->flags &= ~HF_MEMORY_SUSPECTED;
 	return true;
 }
 
-static __always_inline __u32 act(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m,
-				 const struct hf_wire_rule *rule)
+static __always_inline __u32 act(struct sock *sk, struct tcp_sock *tp, struct hf_memory **m,
+				 const struct hf_wire_rule *rule, bool settled)
 {
-	bool provisional = control.by_owner && !(record.flags & HF_RECORD_OWNER_SETTLED);
+	bool provisional = control.by_owner && !settled;
 	__u32 outcome;
 
 	if (is_hands_off(&record))
 		return HF_OUTCOME_STATE;
-	if (rule->rule.flags & HF_RULE_ARM && m && revived(tp, m))
+	if ((rule->rule.flags & HF_RULE_ARM) && *m && revived(*m))
 		return HF_OUTCOME_REVIVED;
-	outcome = hold(sk, tp, rule, provisional, bpf_get_prandom_u32(), &record.flags);
+	outcome = hold(sk, tp, rule, &record.settings, record.silent_ms, provisional, m,
+		       &record.flags);
 	if (outcome == HF_OUTCOME_PROBING || provisional)
 		counters.waiting++;
-	if (rule->rule.flags & HF_RULE_ARM)
-		hear_callbacks(sk, tp, BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
+	if ((rule->rule.flags & HF_RULE_ARM) &&
+	    hear_callbacks(sk, tp, BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG))
+		counters.unheard++;
 	return outcome;
 }
 
-/* What the pass is for, on one full socket; matched: a rule names it. */
-static __always_inline void work(struct sock *sk, struct tcp_sock *tp,
-				 const struct hf_wire_rule *rule)
+/*
+ * What the pass is for, on one full socket, of which the condition is gathered. A rule names it if
+ * rule is not NULL; m is what is remembered of it, settled that its owner is no guess.
+ */
+static __always_inline void work(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m,
+				 const struct hf_wire_rule *rule, bool settled)
 {
-	struct hf_memory *m;
+	bool wrong = !rule && m && (m->flags & HF_MEMORY_PROVISIONAL); /* the guess at its owner */
 
-	if (!hf_acts)
-		return;
-	m = bpf_sk_storage_get(&memory, sk, 0, 0);
-	if (m && (control.mode & HF_MODE_DISARM))
+	if (m && does(HF_MODE_DISARM))
 		disarm(sk, tp, m);
-	if (m && (control.mode & HF_MODE_RESTORE)) {
-		record.outcome = give_back(sk, tp, m);
+	if (does(HF_MODE_RESTORE) ? !!m : wrong && does(HF_MODE_ACT)) {
+		gather_memory(m, &record);
+		record.outcome = give_back(sk, m, &record.settings, record.silent_ms);
 		return;
 	}
-	if (!(control.mode & HF_MODE_ACT))
-		return;
-	if (rule) {
-		record.outcome = act(sk, tp, m, rule);
-		m = bpf_sk_storage_get(&memory, sk, 0, 0);
-	} else if (m && (m->flags & HF_MEMORY_PROVISIONAL)) {
-		record.outcome = give_back(sk, tp, m); /* the guess about its owner was wrong */
-		m = 0;
-	}
-	if (m)
+	if (does(HF_MODE_ACT) && rule)
+		record.outcome = act(sk, tp, &m, rule, settled);
+	if (does(HF_MODE_ACT) && m)
 		look_after(sk, tp, m);
 	gather_memory(m, &record);
 }
 
 static __always_inline bool record_due(void)
 {
-	if (control.mode & (HF_MODE_SHOW | HF_MODE_REPORT))
+	if (does(HF_MODE_SHOW | HF_MODE_REPORT))
 		return true;
-	return record.outcome != HF_OUTCOME_NONE && record.outcome != HF_OUTCOME_HELD &&
-	       record.outcome != HF_OUTCOME_STATE;
+	return does(HF_MODE_NEWS) && record.outcome != HF_OUTCOME_NONE &&
+	       record.outcome != HF_OUTCOME_HELD && record.outcome != HF_OUTCOME_STATE;
+}
+
+static __always_inline void count_outcome(void)
+{
+	counters.matched++;
+	if (record.outcome < HF_OUTCOMES)
+		counters.outcome[record.outcome]++;
+	if (record.flags & HF_RECORD_TIMEOUT_LATER)
+		counters.later++;
 }
 
 static __always_inline int write_record(struct seq_file *seq)
 {
-	if (record.flags & HF_RECORD_RULE)
+	if (record.flags & HF_RECORD_LONG)
 		return bpf_seq_write(seq, &record, sizeof(record));
 	return bpf_seq_write(seq, &record, HF_RECORD_SHORT);
 }
 
-static __always_inline struct hf_wire_rule *rule_for(struct sock_common *skc, struct sock *sk,
+static __always_inline struct hf_wire_rule *rule_for(struct sock_common *skc, struct tcp_sock *tp,
 						     const struct hf_owner *owner)
 {
-	int found = hf_any ? 0 : find_rule(skc, sk, owner, direction_of(skc));
+	bool held = !control.held_since || (owner && owner->pass >= control.held_since);
+	int found = hf_any ? 0 : find_rule(skc, tp, owner, direction_of(skc));
 	__u32 index = found;
 
+	if (!held)
+		return 0;
 	if (found == UNKNOWN_RULE)
 		counters.waiting++;
 	return found >= 0 ? bpf_map_lookup_elem(&rules, &index) : 0;
@@ -186,42 +208,47 @@ static __always_inline struct hf_owner *owner_of(struct sock *sk)
 /* Nothing is unanswered and nothing needs taking back: most sockets, most of the time. */
 static __always_inline bool at_rest(const struct tcp_sock *tp)
 {
-	return (control.mode & HF_MODE_TEND) && !control.look_close &&
-	       !tp->inet_conn.icsk_retransmits && !tp->inet_conn.icsk_probes_out;
+	return does(HF_MODE_TEND) && !control.look_close && !tp->inet_conn.icsk_retransmits &&
+	       !tp->inet_conn.icsk_probes_out;
 }
 
 static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_owner *owner = owner_of(sk);
-	struct hf_wire_rule *rule = rule_for(&sk->__sk_common, sk, owner);
+	struct hf_wire_rule *rule = rule_for(&sk->__sk_common, tp, owner);
+	const struct net *net = net_of(tp);
+	struct hf_memory *m = 0;
 
-	if (!rule && !(control.mode & HF_MODE_ACT))
+	if (!rule && !does(HF_MODE_ACT))
 		return;
-	gather(tp, &record);
-	record.cookie = bpf_get_socket_cookie(sk);
-	gather_owner(owner, &record);
 	if (hf_remembers)
-		gather_memory(bpf_sk_storage_get(&memory, sk, 0, 0), &record);
-	if (rule && !audit_wanted(&record, rule))
+		m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	gather_condition(tp, net, &record);
+	if (rule && !audit_wanted(tp, net, m, rule))
 		return;
-	work(sk, tp, rule);
+	work(sk, tp, m, rule, owner && owner->pass);
 	if (!rule && record.outcome == HF_OUTCOME_NONE)
 		return;
-	counters.matched++;
-	if (record.outcome < HF_OUTCOMES)
-		counters.outcome[record.outcome]++;
-	if (record_due() && write_record(seq))
-		unwritten = record.cookie;
+	count_outcome();
+	if (!record_due())
+		return;
+	gather_rest(tp, net, control.netns, hf_gathers, &record);
+	if (hf_gathers & HF_GATHER_COOKIE)
+		record.cookie = bpf_get_socket_cookie(sk);
+	gather_owner(owner, &record);
+	if (write_record(seq))
+		unwritten = (__u64)sk;
 }
 
-/* TIME_WAIT and connections not yet made: addresses only. */
+/* TIME_WAIT and connections not yet made: addresses and state only. */
 static __always_inline void show_small(struct seq_file *seq, struct sock_common *skc)
 {
-	if (!(control.mode & HF_MODE_SHOW) || control.audits)
+	if (!does(HF_MODE_SHOW) || control.audits)
 		return;
 	record = (struct hf_record){};
-	gather_common(skc, &record);
+	record.state = state_of(skc);
+	gather_endpoints(skc, control.netns, &record);
 	if (rule_for(skc, 0, 0) && !write_record(seq))
 		counters.matched++;
 }
@@ -235,11 +262,9 @@ int hf_sweep(struct bpf_iter__tcp *ctx)
 
 	if (!skc)
 		return 0;
-	state = skc->skc_state;
-	if (control.by_direction && state == HF_LISTEN)
+	if (control.by_direction && skc->skc_state == HF_LISTEN)
 		note_listener(skc);
-	if (state == HF_NEW_SYN_RECV)
-		state = HF_SYN_RECV;
+	state = state_of(skc);
 	if (!(control.states >> (state & 31) & 1))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(skc);
@@ -247,7 +272,7 @@ int hf_sweep(struct bpf_iter__tcp *ctx)
 		show_small(ctx->meta->seq, skc);
 		return 0;
 	}
-	if (unwritten && unwritten == bpf_get_socket_cookie(&tp->inet_conn.icsk_inet.sk)) {
+	if (unwritten && unwritten == (__u64)&tp->inet_conn.icsk_inet.sk) {
 		if (!write_record(ctx->meta->seq))
 			unwritten = 0;
 		return 0;

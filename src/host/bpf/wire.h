@@ -26,6 +26,11 @@ enum hf_state {
 	HF_CLOSING,
 	HF_NEW_SYN_RECV,
 };
+
+/* How exact a jiffy's length is known: whole seconds come out whole. */
+#define HF_JIFFY_MS_BITS 28
+#define HF_JIFFY_S_BITS 38
+
 #define HF_STATES_JUDGED ((1u << HF_ESTABLISHED) | (1u << HF_CLOSE_WAIT) | (1u << HF_FIN_WAIT2))
 
 /* Who holds a socket: guessed at its creation, settled by a pass over all open files. */
@@ -44,6 +49,7 @@ enum hf_memory_flag {
 	HF_MEMORY_OVERRIDE = 1 << 4,	  /* the rule replaces stricter settings, too */
 	HF_MEMORY_FIXED = 1 << 5,	  /* written holds a fixed user timeout of ours */
 	HF_MEMORY_TIMEOUT_LATER = 1 << 6, /* silent for too long to be given one yet */
+	HF_MEMORY_SPREAD = 1 << 7,	  /* one of very many: idle is shorter than it need be */
 };
 
 /* What was done to a socket. Pinned: outlives the program that did it. */
@@ -78,6 +84,8 @@ enum hf_outcome {		 /* of a rule on one socket, in one pass */
 };
 #define HF_OUTCOMES 12 /* enum hf_outcome */
 
+#define HF_CROWD 500 /* sockets set within two seconds that may probe in one go */
+
 enum hf_record_flag {
 	HF_RECORD_ORPHAN = 1 << 0,
 	HF_RECORD_KERNEL = 1 << 1,
@@ -87,8 +95,31 @@ enum hf_record_flag {
 	HF_RECORD_ARMS = 1 << 5,
 	HF_RECORD_OWNER_SETTLED = 1 << 7,
 	HF_RECORD_TIMEOUT_LATER = 1 << 6, /* too long silent for a fixed user timeout */
+	HF_RECORD_NUMBERS = 1 << 8,	  /* numbers are filled */
 };
+#define HF_RECORD_LONG (HF_RECORD_RULE | HF_RECORD_NUMBERS) /* not HF_RECORD_SHORT */
 #define HF_NO_PROBE UINT32_MAX
+
+enum hf_numbers_flag {
+	HF_NUMBERS_TIMESTAMPS = 1 << 0,	  /* RFC 7323: tsval and ts_recent are in use */
+	HF_NUMBERS_MICROSECONDS = 1 << 1, /* tsval counts these, else milliseconds */
+	HF_NUMBERS_SIGNED = 1 << 2,	  /* segments carry a signature (RFC 2385, RFC 5925) */
+};
+
+/* What it takes to speak in a connection's name, while nothing of it is in flight. */
+struct hf_wire_numbers {
+	uint32_t snd_una;   /* what the peer expects next */
+	uint32_t unsent;    /* bytes that the program wrote and the peer has not acknowledged */
+	uint32_t rcv_nxt;   /* what is expected from the peer */
+	uint32_t tsval;	    /* of a segment sent at the time */
+	uint32_t ts_recent; /* the peer's newest, to be echoed */
+	uint32_t heard;	    /* jiffies when anything was last heard: another value, heard since */
+	uint32_t mark;	    /* SO_MARK */
+	uint32_t device;    /* SO_BINDTODEVICE, link-local peers; 0 = none */
+	uint16_t window;    /* as last advertised, raw */
+	uint16_t flags;	    /* enum hf_numbers_flag */
+	uint32_t reserved;
+};
 
 /* One connection as a pass saw it. */
 struct hf_record {
@@ -117,7 +148,7 @@ struct hf_record {
 	struct hf_goals goals;
 	uint32_t armed_ms;
 	_Alignas(8) char rule[HF_RULE_NAME];
-	uint32_t reserved;
+	struct hf_wire_numbers numbers; /* only with HF_RECORD_NUMBERS */
 };
 #define HF_RECORD_SHORT offsetof(struct hf_record, goals)
 
@@ -140,13 +171,29 @@ struct hf_wire_netns {
 
 enum hf_mode {			  /* what a pass does */
 	HF_MODE_SHOW = 1 << 0,	  /* write a record of every match */
-	HF_MODE_ACT = 1 << 1,	  /* apply the rules; a record where something came of it */
+	HF_MODE_ACT = 1 << 1,	  /* apply the rules */
 	HF_MODE_RESTORE = 1 << 2, /* give back what is still ours */
 	HF_MODE_DISARM = 1 << 3,  /* take armed user timeouts back */
 	HF_MODE_TEND = 1 << 6,	  /* with ACT: only where something is unanswered or armed */
 	HF_MODE_OWNERS = 1 << 5,  /* look up first who holds what, if anybody asks */
 	HF_MODE_REPORT = 1 << 4,  /* with ACT: a record for every match, whatever came of it */
+	HF_MODE_NEWS = 1 << 7,	  /* with ACT, RESTORE: a record where something came of it */
 };
+
+/* What the records of a pass are to say beyond endpoints, state, settings and silence. */
+enum hf_gather {
+	HF_GATHER_OWNER = 1 << 0,	   /* pid, process */
+	HF_GATHER_MEMORY = 1 << 1,	   /* rule, goals */
+	HF_GATHER_RETRANSMISSION = 1 << 2, /* rto, retries2, retransmits */
+	HF_GATHER_TRAFFIC = 1 << 3,	   /* in_flight, srtt */
+	HF_GATHER_NEXT_PROBE = 1 << 4,
+	HF_GATHER_CGROUP = 1 << 5,
+	HF_GATHER_COOKIE = 1 << 6,
+	HF_GATHER_UID = 1 << 7,
+	HF_GATHER_NUMBERS = 1 << 8,
+};
+#define HF_GATHER_BOUNDS (HF_GATHER_MEMORY | HF_GATHER_RETRANSMISSION) /* what they depend on */
+#define HF_GATHER_ALL (HF_GATHER_NUMBERS - 1) /* all but these, which only probes want */
 
 /* Set by user space before each pass. */
 struct hf_control {
@@ -163,9 +210,10 @@ struct hf_control {
 	uint32_t by_owner;   /* some rule asks for process, pid or user */
 	uint32_t by_cgroup;
 	uint32_t by_direction;
-	uint32_t provisional;			   /* owners not settled yet count as known */
-	uint32_t find_netns;			   /* report sockets in unknown namespaces */
-	uint32_t task;				   /* ask only this process for owners, 0 = all */
+	uint32_t provisional; /* owners not settled yet count as known */
+	uint32_t find_netns;  /* report sockets in unknown namespaces */
+	uint32_t held_since; /* only what a process held in this pass or later; 0 = no such limit */
+	uint32_t task;	     /* ask only this process for owners, 0 = all */
 	_Alignas(8) char process[HF_PROCESS_NAME]; /* ask only processes of this name, "" = all */
 };
 
@@ -173,12 +221,15 @@ struct hf_control {
 struct hf_counters {
 	uint64_t visited, matched;
 	uint64_t outcome[HF_OUTCOMES]; /* of the pass */
-	uint64_t armed;		       /* arming since load */
+	uint64_t armed;		       /* armings since load, and those a pass is to make */
 	uint64_t standing;	       /* user timeouts still armed at the end of the pass */
 	uint64_t unsettled; /* new connections that hang on an unsettled owner, since load */
+	uint64_t later;	    /* of the pass: silent for too long for a fixed user timeout */
 	uint64_t waiting;   /* of the pass: provisional or being probed, look again soon */
 	uint64_t lost;	    /* events that found the ring full, since load */
 	uint64_t clamped;   /* later setsockopts put right, since load */
+	uint32_t crowd, crowd_since; /* sockets set since that second, a moment ago */
+	uint64_t unheard; /* sockets whose callbacks the kernel refused a pass, since load */
 };
 
 #ifndef __bpf__
