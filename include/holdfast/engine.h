@@ -49,41 +49,56 @@ enum hf_flow_option {
 	HF_WATCH_BOTH = HF_WATCH_ORIGINATOR | HF_WATCH_RESPONDER,
 	/*
 	 * Its segments do not all pass here: before each dialogue the numbers are asked for, and
-	 * believed once a probe made of them is answered with exactly these numbers.
+	 * believed once a probe made of them is answered with exactly these numbers. Without it,
+	 * every segment is to be told of, or hf_engine_heard or hf_engine_learn called for what
+	 * passed unseen: a probe with an old TSval is answered by nothing.
 	 */
 	HF_ASK = 1 << 2,
 };
 
 /* How flows are probed. Milliseconds. */
 struct hf_probing {
-	uint32_t idle_ms;      /* silence before the first probe; 1..HF_PROBING_MAX */
-	uint32_t interval_ms;  /* between segments to one end; HF_INTERVAL_MIN_MS..HF_PROBING_MAX */
-	uint32_t in_flight_ms; /* silence with data unacknowledged before that is a death */
-	uint8_t count;	       /* unanswered segments that make a death, 3..HF_COUNT_MAX */
-	bool garbage_last;     /* the last try carries one octet (RFC 9293 MAY-6) */
+	uint32_t idle_ms;     /* silence before the first probe; 1..HF_PROBING_MAX */
+	uint32_t interval_ms; /* between segments to one end; HF_INTERVAL_MIN_MS..HF_PROBING_MAX */
+	/*
+	 * Silence that is a death while data is unacknowledged, once three retransmissions were
+	 * seen; a write into silence leaves a third of it at least. 1..HF_PROBING_MAX
+	 */
+	uint32_t in_flight_ms;
+	uint8_t count;	   /* unanswered segments that make a death, 3..HF_COUNT_MAX */
+	bool garbage_last; /* the last try carries one octet (RFC 9293 MAY-6), if it can do no harm */
 };
-#define HF_PROBING_MAX (2147483647 / 2)
-#define HF_INTERVAL_MIN_MS 1000 /* twice the rate limit of Linux' tcp_invalid_ratelimit */
+#define HF_PROBING_MAX 1073741823 /* ms, 12.4 days: time stamps have 32 bits */
+#define HF_INTERVAL_MIN_MS 1000	  /* twice the rate limit of Linux' tcp_invalid_ratelimit */
 
 /*
  * Probing that keeps goals; sides: 1 or 2 ends watched, tick_ms: the engine's. Like
  * hf_settings_derive, and with the same answers, but what the wheel and alternation take is
- * reckoned in (and no eighth: the engine's timers are late by one tick at most).
+ * reckoned in (and no eighth: the engine's timers are late by one tick at most). The least
+ * dead_within is the bound of idle 1, interval HF_INTERVAL_MIN_MS and count 3, though not below
+ * HF_DEAD_WITHIN_MIN: 4500 ms for one end at 250 ms a tick, 5200 ms for two at 100 ms.
  */
 enum hf_derivation hf_probing_derive(const struct hf_goals *goals, unsigned int sides,
 				     uint32_t tick_ms, struct hf_probing *out);
 
-/* Longest time from the last segment heard of an end to its verdict, no data being in flight. */
+/*
+ * Longest time from the last segment heard of an end to its verdict, no data being in flight: if
+ * time is told at least every tick, or when hf_engine_due says and less than a tick late.
+ */
 uint64_t hf_probing_bound(const struct hf_probing *probing, unsigned int sides, uint32_t tick_ms);
 
 #define HF_PROBINGS_MAX 256 /* different ones in one engine */
 
 struct hf_engine_options {
-	uint32_t flows;	  /* capacity, 1..2^31 */
-	uint32_t tick_ms; /* the wheel's slot: how late an action may be; 1..10000, usual 250 */
-	uint64_t key[2];  /* random, secret: whoever chooses ports shall not choose slots */
-	uint64_t seed;	  /* of the jitter that keeps flows from probing in step */
-	uint32_t jitter;  /* idle is shortened by up to 1/jitter of it; 0 = not at all */
+	uint32_t flows; /* capacity, 1..2^31 */
+	/*
+	 * The wheel's slot: how late an action may be. 1..10000, usual 250. Up to a quarter of the
+	 * interval, an eighth where two ends are watched, delays do not add up.
+	 */
+	uint32_t tick_ms;
+	uint64_t key[2]; /* random, secret: whoever chooses ports shall not choose slots */
+	uint64_t seed;	 /* of the jitter that keeps flows from probing in step */
+	uint32_t jitter; /* idle is shortened by up to 1/jitter of it; 0 = not at all */
 };
 
 /* Bytes that hf_engine_init wants, 0 for impossible options. */
@@ -115,7 +130,8 @@ enum hf_add {
 };
 
 /*
- * options: enum hf_flow_option. idle_ms: how long it has been silent already (0 = heard now).
+ * options: enum hf_flow_option. idle_ms: how long it has been silent already (0 = heard now);
+ * what is due at once is spread over the jitter's width, and the bound counts from now.
  * Nothing is known yet of its numbers: hf_engine_learn, hf_engine_segment or, with HF_ASK, a
  * question brings them.
  */
@@ -135,7 +151,8 @@ void hf_engine_learn(struct hf_engine *engine, hf_flow flow, enum hf_side target
 
 /*
  * Traffic was seen, its segments were not (a connection tracker says so): both ends live, what
- * was known of the numbers is stale. idle_ms: how long ago.
+ * was known of the numbers is stale. idle_ms: how long ago. An end that was dead is revived, and
+ * counted so; nothing else tells of it.
  */
 void hf_engine_heard(struct hf_engine *engine, hf_flow flow, uint32_t idle_ms);
 
@@ -189,18 +206,26 @@ struct hf_action {
 };
 
 /*
- * Tell the time. budget: how many timers hf_engine_next may look at until the next call, 0 = all
- * that are due. A time before the last one told counts as that one.
+ * Tell the time, after the segments that have arrived. budget: how many timers hf_engine_next may
+ * look at until the next call, 0 = all that are due. A time before the last one told counts as
+ * that one.
+ *
+ * More than four ticks, and more than half the shortest interval, after the last call is a jump:
+ * nobody is given up without a word spoken since. Of what is overdue by more than 2^29 ms (6.2
+ * days) the rest does not count.
  */
 void hf_engine_advance(struct hf_engine *engine, uint64_t now_ms, uint32_t budget);
 
 /* The next thing to be done; false when nothing is due or the budget is used up. */
 bool hf_engine_next(struct hf_engine *engine, struct hf_action *out);
 
-/* When hf_engine_next may have something again: a time, never too late; UINT64_MAX = never. */
+/*
+ * When hf_engine_next may have something again: a time, never too late; UINT64_MAX = never. While
+ * dialogues go on it is no farther away than half of what would be a jump.
+ */
 uint64_t hf_engine_due(const struct hf_engine *engine);
 
-/* What is known of a flow. */
+/* What is known of a flow; all zero if it does not exist. */
 struct hf_flow_view {
 	struct hf_flow_key key;
 	uint8_t options, policy;

@@ -103,11 +103,15 @@ bool hf_keepalive_in_flight(const struct hf_keepalive *flow, enum hf_side to)
 	       hf_seq_before(target->expected, sender->next);
 }
 
-/* Data is in flight, and whoever sent it is about: a TCP in silence has nothing to retransmit. */
+/*
+ * Data is in flight, and whoever sent it is about: a TCP in silence has nothing to retransmit. Of
+ * an end whose numbers are not certain nobody knows: its ACKs may not have been believed.
+ */
 static bool busy(const struct hf_keepalive *flow, const struct hf_probing *probing, uint32_t now)
 {
 	for (unsigned int to = 0; to < 2; to++)
 		if (hf_keepalive_in_flight(flow, to) &&
+		    hf_end_has(&flow->end[to], HF_END_CONFIRMED) &&
 		    hf_end_silent(&flow->end[!to], now) < probing->idle_ms)
 			return true;
 	return false;
@@ -337,11 +341,15 @@ static bool spoken_before_jump(const struct hf_keepalive *flow, const struct hf_
 	return !(flow->mode & HF_MODE_TIMED) || ago > moment->now - moment->jumped;
 }
 
-/* Harmless questions come first; between two others a flow that asks doubts what it learned. */
-static enum hf_action_kind kind_of(const struct hf_keepalive *flow, const struct hf_end *end)
+/*
+ * Harmless questions come first. Numbers that were learned only, and got no answer, are doubted:
+ * traffic may have passed unseen since, and an old TSval is answered by nothing (RFC 7323 5).
+ */
+static enum hf_action_kind kind_of(const struct hf_end *end)
 {
-	if (hf_end_has(end, HF_END_KNOWN) &&
-	    !(flow->mode & HF_ASK && hf_end_has(end, HF_END_PROBED)))
+	bool doubted = hf_end_has(end, HF_END_PROBED) && !hf_end_has(end, HF_END_CONFIRMED);
+
+	if (hf_end_has(end, HF_END_KNOWN) && !doubted)
 		return HF_SEND_PROBE;
 	return end->unanswered % 2 ? HF_SEND_HANDSHAKE : HF_SEND_TICKLES;
 }
@@ -353,7 +361,7 @@ static bool send_next(struct hf_keepalive *flow, const struct hf_probing *probin
 	bool dead = hf_end_has(end, HF_END_DEAD); /* and asked again because it answered late */
 
 	*out = (struct hf_action){
-		.kind = (uint8_t)kind_of(flow, end),
+		.kind = (uint8_t)kind_of(end),
 		.target = (uint8_t)target,
 		.evidence = { .silent_ms = hf_end_silent(end, moment->now),
 			      .rtt_ms = UINT32_MAX,

@@ -238,7 +238,7 @@ enum hf_event hf_keepalive_segment(struct hf_keepalive *flow, enum hf_side side,
 				   const struct hf_segment *segment, uint32_t now,
 				   struct hf_evidence *out)
 {
-	struct hf_evidence evidence = evidence_of(flow, side, now);
+	const struct hf_keepalive before = *flow;
 	enum hf_event event = HF_NOTHING;
 	enum worth worth;
 
@@ -254,7 +254,7 @@ enum hf_event hf_keepalive_segment(struct hf_keepalive *flow, enum hf_side side,
 			event = take(flow, side, segment, now);
 	}
 	if (event != HF_NOTHING)
-		*out = evidence;
+		*out = evidence_of(&before, side, now);
 	return event;
 }
 

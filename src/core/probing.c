@@ -5,7 +5,7 @@
  * Lateness. Timers are rounded up to a tick, and time is told at least once a tick: the first
  * segment of a dialogue and the last word on it are late by less than one each. In between,
  * keepalive.c rounds down, so that nothing adds up as long as a tick is within a quarter of what
- * is waited; what is beyond it is late with each segment. Two ends take turns at half intervals,
+ * is waited; what is beyond it adds to each wait. Two ends take turns at half intervals,
  * each rounded by itself.
  *
  *	cycle	from one segment to an end to the next one: interval, rounded to what it takes
@@ -16,7 +16,6 @@
 #include <holdfast/engine.h>
 
 #define SPARE_MS 1000 /* between the last probe and the middlebox's timeout */
-#define INTERVALS 9   /* the usual count */
 #define TWO_LOSSES 2
 
 struct pace {
@@ -46,7 +45,7 @@ static uint64_t in_ticks(uint64_t ms, uint32_t tick)
 /* From one turn to the next. */
 static uint64_t step_of(uint32_t wait, uint32_t tick)
 {
-	return in_ticks(wait, tick) + less(tick - 1, wait / 4);
+	return in_ticks(wait + less(tick - 1, wait / 4), tick);
 }
 
 static struct pace pace_of(uint32_t interval, unsigned int sides, uint32_t tick)
@@ -83,7 +82,7 @@ static uint64_t idle_within(const struct pace *pace, uint64_t death, uint64_t op
 /* As long as goes: nine in half the time to death, a tenth of what keeps the path open. */
 static uint32_t interval_within(uint64_t death, uint64_t open, unsigned int sides, uint32_t tick)
 {
-	uint64_t interval = smaller(death / 2 / INTERVALS, open / 10);
+	uint64_t interval = smaller(death / 2 / HF_COUNT_USUAL, open / 10);
 	uint32_t step = sides * tick;
 
 	/* Whole ticks, also by halves: nothing is lost by rounding. */
@@ -99,10 +98,8 @@ enum hf_derivation hf_probing_derive(const struct hf_goals *goals, unsigned int 
 	uint32_t interval;
 	struct pace pace;
 
-	if (!death && !goals->keep_open_ms)
-		death = HF_DEAD_WITHIN_DEFAULT;
 	if (!death)
-		death = UINT64_MAX;
+		death = goals->keep_open_ms ? UINT64_MAX : HF_DEAD_WITHIN_DEFAULT;
 	if (goals->keep_open_ms)
 		open = less(goals->keep_open_ms, SPARE_MS);
 	interval = interval_within(death, open, sides, tick_ms);
@@ -110,22 +107,21 @@ enum hf_derivation hf_probing_derive(const struct hf_goals *goals, unsigned int 
 	if (death < HF_DEAD_WITHIN_MIN ||
 	    !idle_within(&pace, death, UINT64_MAX, HF_COUNT_MIN, losses))
 		return HF_DEAD_WITHIN_TOO_SHORT;
-	if (!idle_within(&pace, death, open, HF_COUNT_MIN, losses))
-		losses = 1;
-	idle = idle_within(&pace, smaller(death, UINT64_MAX / 2), open, HF_COUNT_MIN, losses);
-	if (!idle)
-		return HF_KEEP_OPEN_TOO_SHORT;
-	count = (unsigned int)larger(HF_COUNT_MIN, smaller(INTERVALS, death / 2 / pace.cycle));
-	if (idle_within(&pace, death, open, INTERVALS, losses) == idle)
-		count = INTERVALS;
+
+	count = (unsigned int)larger(HF_COUNT_MIN, smaller(death / 2 / pace.cycle, HF_COUNT_USUAL));
 	idle = idle_within(&pace, death, open, count, losses);
+	if (!idle)
+		idle = idle_within(&pace, death, open, count, --losses);
+	if (!idle || (goals->keep_open_ms && goals->keep_open_ms < HF_KEEP_OPEN_MIN))
+		return HF_KEEP_OPEN_TOO_SHORT;
 	*out = (struct hf_probing){
 		.idle_ms = (uint32_t)idle,
 		.interval_ms = interval,
-		.in_flight_ms = goals->dead_within_ms ? goals->dead_within_ms :
-							HF_DEAD_WITHIN_DEFAULT,
-		.count = (uint8_t)count,
+		.in_flight_ms = (uint32_t)smaller(
+			goals->dead_within_ms ? death : HF_DEAD_WITHIN_DEFAULT, HF_PROBING_MAX),
+		/* An idle time that is short to keep the path open leaves room for more. */
+		.count = (uint8_t)smaller((death - pace.turn - pace.late - idle) / pace.cycle,
+					  HF_COUNT_USUAL),
 	};
-	out->in_flight_ms = (uint32_t)smaller(out->in_flight_ms, HF_PROBING_MAX);
-	return losses == 1 ? HF_DERIVED_ONE_LOSS : HF_DERIVED;
+	return losses == TWO_LOSSES ? HF_DERIVED : HF_DERIVED_ONE_LOSS;
 }

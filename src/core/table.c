@@ -161,9 +161,7 @@ static bool match(const struct hf_table *table, uint32_t flow, const struct hf_t
 uint32_t hf_table_find(const struct hf_table *table, uint64_t hash, const struct hf_table_key *key,
 		       bool *reversed)
 {
-	uint32_t at = home_of(table, hash);
-
-	for (uint32_t i = 0; i < table->buckets; i++, at = next_of(table, at)) {
+	for (uint32_t at = home_of(table, hash);; at = next_of(table, at)) {
 		const struct hf_bucket *bucket = &table->bucket[at];
 		uint32_t places = places_with(bucket, tag_of(hash));
 
@@ -174,9 +172,8 @@ uint32_t hf_table_find(const struct hf_table *table, uint64_t hash, const struct
 				return flow;
 		}
 		if (!bucket->overflowed)
-			break;
+			return HF_NO_FLOW;
 	}
-	return HF_NO_FLOW;
 }
 
 /* Into a free place of its own bucket, or of one after it. */
@@ -216,12 +213,6 @@ static uint32_t place_in(const struct hf_bucket *bucket, uint8_t tag, uint32_t f
 	return HF_BUCKET_FLOWS;
 }
 
-/* How many buckets to go from one to another, always forward. */
-static uint32_t distance(const struct hf_table *table, uint32_t from, uint32_t to)
-{
-	return to >= from ? to - from : to + (table->buckets - from);
-}
-
 /* An entry goes from a place to one before it, or for good: those between were passed by. */
 static void vacate(struct hf_table *table, uint32_t since, uint32_t at, uint32_t place)
 {
@@ -244,7 +235,7 @@ static bool pull(struct hf_table *table, uint32_t hole, uint32_t at)
 			continue;
 		hash = hf_table_hash(table, key_of(table, flow & ~HF_AWAY));
 		home = home_of(table, hash);
-		if (distance(table, home, at) < distance(table, hole, at))
+		if (at - home < at - hole) /* forward, modulo 2^32: right on a ring, too */
 			continue;
 		bucket_add(to, (uint32_t)__builtin_ctz(places_with(to, 0)), hash, flow & ~HF_AWAY,
 			   home != hole);
@@ -256,19 +247,19 @@ static bool pull(struct hf_table *table, uint32_t hole, uint32_t at)
 
 void hf_table_remove(struct hf_table *table, uint64_t hash, uint32_t flow)
 {
-	uint32_t home = home_of(table, hash), hole = home, at, place, passed = 0;
+	uint32_t home = home_of(table, hash), hole = home, place;
 
 	while ((place = place_in(&table->bucket[hole], tag_of(hash), flow)) == HF_BUCKET_FLOWS) {
-		if (!table->bucket[hole].overflowed || ++passed == table->buckets)
+		if (!table->bucket[hole].overflowed)
 			return;
 		hole = next_of(table, hole);
 	}
 	vacate(table, home, hole, place);
 	table->count--;
-	for (at = next_of(table, hole); table->bucket[hole].overflowed && at != hole;) {
+	for (uint32_t at = next_of(table, hole); table->bucket[hole].overflowed;
+	     at = next_of(table, at)) {
 		if (pull(table, hole, at))
 			hole = at;
-		at = next_of(table, at);
 	}
 }
 

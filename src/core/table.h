@@ -5,11 +5,12 @@
  * Theory of operation. A bucket is one 64-byte line of 12 one-byte tags and 12 flow numbers. A
  * key's hash gives bucket and tag; a full bucket overflows into the next one and counts that: how
  * many entries passed it by. So a search knows where to stop. A removal fills the place left free
- * with an entry that had passed it by, so that no bucket that was passed by has room, and a
- * table's state depends on the keys in it alone, not on how it came to them. The keys themselves
- * stand in the flows' records: a lookup is two misses, which overlap when many are looked up at
- * once. Both orders of the endpoints give the same hash. SipHash-1-3 with a secret key: endpoints
- * come from the wire.
+ * with an entry that had passed it by, so that no bucket that was passed by has room, and how
+ * far entries are from home depends on the keys alone, not on what came and went before. One
+ * bucket at least is never passed by, the one filled last, so that every search ends. The keys
+ * themselves stand in the flows' records: a lookup is two misses, which overlap when many are
+ * looked up at once. Both orders of the endpoints give the same hash. SipHash-1-3 with a secret
+ * key: endpoints come from the wire.
  */
 #ifndef HF_CORE_TABLE_H
 #define HF_CORE_TABLE_H
@@ -67,8 +68,8 @@ uint32_t hf_table_find(const struct hf_table *table, uint64_t hash, const struct
 bool hf_table_add(struct hf_table *table, uint64_t hash, uint32_t flow);
 
 /*
- * The hash it was added with; nothing happens if it is not there. Its record is not looked at,
- * but those of other flows are.
+ * The hash it was added with; nothing happens if it is not there. Its record is not looked at;
+ * those of other flows are, and must hold the keys they were added with.
  */
 void hf_table_remove(struct hf_table *table, uint64_t hash, uint32_t flow);
 

@@ -86,8 +86,7 @@ void hf_wheel_advance(struct hf_wheel *wheel, uint64_t now_ms);
 /*
  * Up to n numbers out of one slot that is due; returns how many, 0 when nothing is, and the slot
  * they were in: those whose own slot that is are live, and have none (HF_WHEEL_NO_SLOT) until put
- * again. Deal with them before the next call of this or hf_wheel_advance. A drained chunk is free
- * again at once.
+ * again. Deal with them before the next call of this one. A drained chunk is free again at once.
  */
 size_t hf_wheel_take(struct hf_wheel *wheel, uint32_t *numbers, size_t n, uint16_t *slot);
 

@@ -19,7 +19,10 @@
 #define HOUR 3600000u
 
 static const struct hf_probing usual = {
-	.idle_ms = 10000, .interval_ms = 2000, .in_flight_ms = 20000, .count = 3,
+	.idle_ms = 10000,
+	.interval_ms = 2000,
+	.in_flight_ms = 20000,
+	.count = 3,
 };
 
 struct world {
@@ -90,8 +93,7 @@ static hf_flow add(struct world *world, unsigned int n, unsigned int options, ui
 	struct hf_flow_key name = key(n);
 	hf_flow flow = HF_NO_FLOW;
 
-	assert_int_equal(hf_engine_add(world->engine, &name, options, 0, idle_ms, &flow),
-			 HF_ADDED);
+	assert_int_equal(hf_engine_add(world->engine, &name, options, 0, idle_ms, &flow), HF_ADDED);
 	check(world);
 	return flow;
 }
@@ -139,13 +141,16 @@ static void quiet(struct world *world, uint64_t until)
 			 action.flow);
 }
 
-static struct hf_segment segment_from(unsigned int n, enum hf_side side, uint32_t seq,
-				      uint32_t ack)
+static struct hf_segment segment_from(unsigned int n, enum hf_side side, uint32_t seq, uint32_t ack)
 {
 	struct hf_flow_key name = key(n);
 
-	return (struct hf_segment){ .source = name.end[side], .destination = name.end[!side],
-				    .seq = seq, .ack = ack, .flags = HF_ACK, .window = 500 };
+	return (struct hf_segment){ .source = name.end[side],
+				    .destination = name.end[!side],
+				    .seq = seq,
+				    .ack = ack,
+				    .flags = HF_ACK,
+				    .window = 500 };
 }
 
 static struct hf_heard hear(struct world *world, struct hf_segment segment)
@@ -276,7 +281,8 @@ static void impossible_requests_are_refused(void **state)
 	assert_int_equal(hf_engine_size(&options), 0);
 	options.flows = 1;
 	assert_null(hf_engine_init(world.memory, hf_engine_size(&options) - 1, &options, 0));
-	assert_null(hf_engine_init((char *)world.memory + 8, hf_engine_size(&options), &options, 0));
+	assert_null(
+		hf_engine_init((char *)world.memory + 8, hf_engine_size(&options), &options, 0));
 	assert_int_equal(hf_engine_add(world.engine, &name, 0, 0, 0, &flow), HF_ADD_WRONG);
 	assert_int_equal(hf_engine_add(world.engine, &name, HF_ASK, 0, 0, &flow), HF_ADD_WRONG);
 	assert_int_equal(hf_engine_add(world.engine, &name, 8 | HF_WATCH_BOTH, 0, 0, &flow),
@@ -428,8 +434,7 @@ static void a_budget_bounds_the_work_and_loses_nothing(void **state)
 		assert_in_range(at_once, 1, 5);
 		sent += at_once;
 		check(&world);
-		assert_true(sent == FLOWS ||
-			    hf_engine_due(world.engine) <= world.now);
+		assert_true(sent == FLOWS || hf_engine_due(world.engine) <= world.now);
 	}
 	assert_int_equal(sent, FLOWS);
 	assert_int_equal(calls, (FLOWS + 4) / 5);

@@ -578,8 +578,8 @@ static void a_sender_silent_too_is_probed_below_what_was_acknowledged(void **unu
 	assert_true(hf_keepalive_numbers(&flow, B, &numbers));
 	assert_int_equal(numbers.expected, 1000);
 	assert_int_equal(hear_numbers(A, 1100, 5000), HF_ALIVE);
-	expect_probe(8000,
-		     A); /* nothing was sent while A, heard at 5000, might have retransmitted */
+	/* Nothing was sent while A, heard at 5000, might have retransmitted. */
+	expect_probe(8000, B);
 }
 
 static void data_in_flight_cuts_a_dialogue_short(void **unused)
@@ -657,6 +657,21 @@ static void an_unanswered_probe_of_learned_numbers_is_doubted(void **unused)
 	expect_probe(9000, B);
 	expect(11000, HF_SEND_HANDSHAKE, B);
 	expect_dead(13000, B, 4);
+}
+
+/* Traffic passed unseen: B's clock, as A's segments have it, has gone on. */
+static void learned_numbers_are_doubted_in_a_flow_that_is_seen_too(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	hf_keepalive_heard(&flow, START + now, 0);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(5000, B);
+	expect(7000, HF_SEND_HANDSHAKE, B);
+	assert_int_equal(hear_numbers(B, 5100, 1100), HF_NOTHING);
+	expect_probe(9000, B);
+	assert_int_equal(hear_numbers(B, 5100, 1100), HF_ALIVE);
 }
 
 static void the_silent_end_is_never_spoken_to_with_what_the_other_has_sent(void **unused)
@@ -918,6 +933,7 @@ int main(void)
 		cmocka_unit_test(an_answer_to_a_question_is_confirmed_by_a_probe),
 		cmocka_unit_test(an_answer_with_other_numbers_is_learned_and_probed_again),
 		cmocka_unit_test(an_unanswered_probe_of_learned_numbers_is_doubted),
+		cmocka_unit_test(learned_numbers_are_doubted_in_a_flow_that_is_seen_too),
 		cmocka_unit_test(the_silent_end_is_never_spoken_to_with_what_the_other_has_sent),
 		cmocka_unit_test(resets_of_a_flow_that_asks),
 		cmocka_unit_test(a_reset_answers_a_learned_probe_of_one_watched_end),
