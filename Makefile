@@ -22,7 +22,7 @@ help:
 	@echo "make sanitize   unit tests under address and undefined-behaviour sanitizers"
 	@echo "make fuzz       each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))"
 	@echo "sudo make bench benchmarks against their peers"
-	@echo "make install    program, manual, completions, documents (PREFIX, DESTDIR)"
+	@echo "make install    program, library, manual, completions (PREFIX, DESTDIR)"
 	@echo "make clean      remove what was built"
 
 build:
@@ -57,7 +57,7 @@ fuzz:
 	@meson test -C build-fuzz --no-rebuild --print-errorlogs --suite fuzz
 
 bench:
-	@scripts/install-dependencies test
+	@scripts/install-dependencies bench
 	$(call compile,build-bench,-Dbench=true)
 	@bench/run build-bench/holdfast
 

@@ -36,6 +36,8 @@ CASES = {
     "plan-user-timeout-json": "plan --user-timeout 30s --idle 10s --json",
     "plan-loss": "plan --dead-within 10s --loss 20",
     "plan-help": "plan --help",
+    "run-help": "run --help",
+    "run-nothing": "run --quiet",
     "profiles": "profiles",
     "profiles-json": "profiles --json",
     "profiles-help": "profiles --help",

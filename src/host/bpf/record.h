@@ -92,7 +92,6 @@ static __always_inline __u16 window_of(const struct tcp_sock *tp)
 
 static __always_inline void gather_numbers(const struct tcp_sock *tp, struct hf_record *r)
 {
-	__u64 now_us = bpf_ktime_get_ns() / 1000;
 	struct hf_wire_numbers *n = &r->numbers;
 
 	r->flags |= HF_RECORD_NUMBERS;
@@ -104,7 +103,7 @@ static __always_inline void gather_numbers(const struct tcp_sock *tp, struct hf_
 	n->snd_una = tp->snd_una;
 	n->unsent = tp->write_seq - tp->snd_una;
 	n->rcv_nxt = tp->rcv_nxt;
-	n->tsval = (__u32)(counts_microseconds(tp) ? now_us : now_us / 1000) + tp->tsoffset;
+	n->tsoffset = tp->tsoffset;
 	n->ts_recent = tp->rx_opt.ts_recent;
 	n->heard = heard_at(tp);
 	n->mark = tp->inet_conn.icsk_inet.sk.sk_mark;

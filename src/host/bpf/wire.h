@@ -101,8 +101,8 @@ enum hf_record_flag {
 #define HF_NO_PROBE UINT32_MAX
 
 enum hf_numbers_flag {
-	HF_NUMBERS_TIMESTAMPS = 1 << 0,	  /* RFC 7323: tsval and ts_recent are in use */
-	HF_NUMBERS_MICROSECONDS = 1 << 1, /* tsval counts these, else milliseconds */
+	HF_NUMBERS_TIMESTAMPS = 1 << 0,	  /* RFC 7323 */
+	HF_NUMBERS_MICROSECONDS = 1 << 1, /* they count these, else milliseconds */
 	HF_NUMBERS_SIGNED = 1 << 2,	  /* segments carry a signature (RFC 2385, RFC 5925) */
 };
 
@@ -111,7 +111,7 @@ struct hf_wire_numbers {
 	uint32_t snd_una;   /* what the peer expects next */
 	uint32_t unsent;    /* bytes that the program wrote and the peer has not acknowledged */
 	uint32_t rcv_nxt;   /* what is expected from the peer */
-	uint32_t tsval;	    /* of a segment sent at the time */
+	uint32_t tsoffset;  /* of its timestamps from the clock that they count */
 	uint32_t ts_recent; /* the peer's newest, to be echoed */
 	uint32_t heard;	    /* jiffies when anything was last heard: another value, heard since */
 	uint32_t mark;	    /* SO_MARK */
