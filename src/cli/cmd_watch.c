@@ -227,6 +227,7 @@ static void say_watching(const struct watch *watch, const struct hf_selection *s
 	if (!watch->json)
 		hf_outcome_print(hf_host_counters(watch->host), "no open connection matches yet");
 	fflush(stdout);
+	hf_outcome_warn_burst(hf_host_counters(watch->host), settings);
 	if (goals->dead_within_ms)
 		hf_duration_format(goals->dead_within_ms, dead_within);
 	if (goals->keep_open_ms)

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "host/burst.h"
+
 static const struct {
 	const char *name, *told;
 } outcomes[] = {
@@ -76,4 +78,19 @@ void hf_outcome_print(const struct hf_counters *counters, const char *none)
 	}
 	if (!told)
 		printf("%s\n", none);
+}
+
+void hf_outcome_warn_burst(const struct hf_counters *counters, const struct hf_settings *settings)
+{
+	uint64_t connections = counters->outcome[HF_OUTCOME_HELD] +
+			       counters->outcome[HF_OUTCOME_SET] +
+			       counters->outcome[HF_OUTCOME_KEPT];
+	uint32_t backlog = hf_burst_backlog(connections, settings);
+
+	if (backlog)
+		fprintf(stderr,
+			"holdfast: so many connections (%llu) probe in bursts; loopback and veth "
+			"drop what their queue does not hold, and living connections die of it: "
+			"run sysctl -w net.core.netdev_max_backlog=%u, or give a longer goal\n",
+			(unsigned long long)connections, backlog);
 }

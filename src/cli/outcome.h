@@ -16,4 +16,7 @@ void hf_outcome_row(struct hf_table *table, const struct hf_record *record);
 /* One line a kind of outcome: "120 set", ...; none: what to say if there is nothing to tell. */
 void hf_outcome_print(const struct hf_counters *counters, const char *none);
 
+/* Say on stderr if so many connections' probes are more than this host's queues take. */
+void hf_outcome_warn_burst(const struct hf_counters *counters, const struct hf_settings *settings);
+
 #endif

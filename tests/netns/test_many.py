@@ -7,16 +7,16 @@ import pytest
 
 from lab import sleep_until, wait_until
 
-MANY, CROWD, CHURN = 2000, 16000, 15000
+MANY, CHURN = 2000, 15000
 
 
-def many_long_silent(lab, idle, many=MANY, **options):
+def many_long_silent(lab, idle, **options):
     """Connections that have been silent for longer than the idle time to come."""
     lab.pair()
     server, client = lab.peer(lab.server), lab.peer(lab.client)
     listener, port = server.listen(lab.server.address)
     ids = []
-    for _ in range(0, many, 500):
+    for _ in range(0, MANY, 500):
         ids += client.call("connect", host=lab.server.address, port=port, count=500,
                            options=options)
         server.call("accept", id=listener, count=500)
@@ -59,18 +59,34 @@ def test_many_connections_set_at_once_do_not_probe_in_step(lab):
     assert max(bursts) <= 0.7 * MANY, bursts
 
 
-@pytest.mark.alone
+def idles(client, ids):
+    return [one["idle"] for one in client.call("many_options", ids=ids)]
+
+
 @pytest.mark.parametrize("way", ["watch", "apply"])
-def test_more_connections_than_a_queue_holds_all_live(lab, way):
-    """Probes dropped for being too many at once are no evidence, but the kernel counts them."""
-    many_long_silent(lab, 0, many=CROWD)
-    settings = ("--idle", "8", "--interval", "1", "--count", "3")
+def test_a_crowd_set_at_once_is_spread_over_the_idle_time(lab, way):
+    """Probes in one burst overflow loopback's and veth's queue; the kernel counts the dropped."""
+    client, ids = many_long_silent(lab, 0)
+    idle = lab.plan("--dead-within", "2min")["idle"]
     if way == "watch":
-        lab.watch(*settings)
+        lab.watch("--dead-within", "2min")
     else:
-        lab.apply(*settings)
-    time.sleep(16)
-    assert lab.client.run("ss", "-tnH", "state", "established").count("\n") == CROWD
+        lab.apply("--dead-within", "2min")
+    found = idles(client, ids)
+    assert all(idle / 4 <= one <= idle for one in found)
+    halves = [sum(low <= one / idle < high for one in found) for low, high in ((0, .5), (.5, .88))]
+    assert min(halves) >= MANY / 8, halves
+
+
+def test_a_crowd_takes_its_usual_idle_time_once_it_was_heard(lab):
+    client, ids = many_long_silent(lab, 0)
+    idle = lab.plan("--dead-within", "2min")["idle"]
+    lab.watch("--dead-within", "2min").stop()
+    before = probes(lab)
+    lab.watch("--dead-within", "2min")
+    assert all(idle * 0.9 - 1 <= one <= idle for one in idles(client, ids))
+    time.sleep(0.9)
+    assert probes(lab) == before
 
 
 @pytest.mark.alone
