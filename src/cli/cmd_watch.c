@@ -270,11 +270,13 @@ static void end(struct watch *watch)
 	fflush(stdout);
 }
 
+/* Owners are asked where the rule hangs on them, and where namespaces are found through them. */
 static unsigned int full_pass(const struct hf_selection *selection)
 {
 	bool by_owner = selection->rule.match.fields & HF_MATCH_OWNER;
+	bool all_netns = selection->netns && !strcmp(selection->netns, "all");
 
-	return by_owner ? HF_MODE_ACT | HF_MODE_OWNERS : HF_MODE_ACT;
+	return by_owner || all_netns ? HF_MODE_ACT | HF_MODE_OWNERS : HF_MODE_ACT;
 }
 
 static int run(int argc, char **argv)

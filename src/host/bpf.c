@@ -64,7 +64,8 @@ static void choose_programs(struct holdfast_bpf *bpf, unsigned int programs)
 	bpf_program__set_autoload(bpf->progs.hf_traced_retransmit, programs & HF_PROGRAM_TRACED);
 	bpf_map__set_autocreate(bpf->maps.events,
 				programs & (HF_PROGRAM_SOCKOPS | HF_PROGRAM_TRACED));
-	bpf_map__set_autocreate(bpf->maps.known_netns, programs & HF_PROGRAM_OWNERS);
+	bpf_map__set_autocreate(bpf->maps.known_netns,
+				programs & (HF_PROGRAM_OWNERS | HF_PROGRAM_SOCKOPS));
 }
 
 static void set_constants(struct holdfast_bpf *bpf, const struct hf_load *load)

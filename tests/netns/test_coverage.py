@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import time
 
 import pytest
 
@@ -176,7 +177,6 @@ def prefix_of(lab):
 
 def within(lab, host):
     """A connection in a namespace that nothing holds but its two sockets."""
-    lab.pair()
     nowhere = lab.namespace("gone")
     peer = lab.peer(lab.client)
     near, _ = peer.call("within", netns=nowhere.path, host=host)
@@ -190,7 +190,7 @@ def loopback(lab):
 
 
 def test_list_shows_a_namespace_held_by_nothing_but_a_socket(lab):
-    peer, near, inode = within(lab, loopback(lab))
+    peer, near, inode = within(lab.pair(), loopback(lab))
     local = peer.call("names", id=near)["local"]
     rows = lab.json("list", "--netns", "all", "--pid", str(peer.pid))
     assert [(row["netns"], row["pid"]) for row in rows if row["local"] == local] == [
@@ -198,10 +198,22 @@ def test_list_shows_a_namespace_held_by_nothing_but_a_socket(lab):
 
 
 def test_watch_of_all_namespaces_sets_one_held_by_nothing_but_a_socket(lab):
-    peer, near, _ = within(lab, loopback(lab))
+    peer, near, _ = within(lab.pair(), loopback(lab))
     port = peer.call("names", id=near)["local"].rpartition(":")[2]
     lab.watch(*POLICY, "--local", f":{port}", "--pid", str(peer.pid), netns="all")
     assert_planned(lab, peer.call("options", id=near))
+
+
+@pytest.mark.alone  # it watches everything there is
+def test_a_namespace_held_by_nothing_but_a_later_socket_is_visited_too(lab):
+    """Steering reaches it anyhow; that its values are given back takes a pass that found it."""
+    lab.pair()
+    watch = lab.watch(*POLICY, "--restore", netns="all")
+    peer, near, _ = within(lab, loopback(lab))
+    assert_planned(lab, peer.call("options", id=near))
+    time.sleep(2.5)  # a tick, and a pass
+    assert watch.stop() == 0
+    assert not peer.call("options", id=near)["keepalive"]
 
 
 def test_watch_of_all_namespaces_sets_other_namespaces(lab):

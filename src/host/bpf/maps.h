@@ -40,4 +40,13 @@ struct hf_cgroups_map {
 	__type(value, __u64);
 };
 
+/* Network namespaces that passes visit, by inode number. */
+struct hf_known_netns_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u8);
+};
+
 #endif

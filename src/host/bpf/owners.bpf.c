@@ -9,13 +9,7 @@
 extern struct hf_owners_map owners SEC(".maps");
 extern struct hf_control control;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
-	__type(value, __u8);
-} known_netns SEC(".maps");
+extern struct hf_known_netns_map known_netns SEC(".maps");
 
 static __always_inline bool wanted(const struct task_struct *leader)
 {

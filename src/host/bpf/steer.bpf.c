@@ -15,6 +15,8 @@
  */
 #include "host/bpf/record.h"
 
+extern struct hf_known_netns_map known_netns SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, HF_MAP_EVENTS_BYTES);
@@ -78,6 +80,14 @@ static __always_inline void report(struct tcp_sock *tp, __u64 cookie, const stru
 	bpf_ringbuf_submit(event, wakeup_for(error));
 }
 
+/* A namespace that no pass visits is to be looked for: it may be held by nothing but sockets. */
+static __always_inline bool in_unknown_netns(const struct tcp_sock *tp)
+{
+	__u32 netns = net_of(tp)->ns.inum;
+
+	return control.find_netns && !bpf_map_lookup_elem(&known_netns, &netns);
+}
+
 static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_sock *tp, bool active)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -93,7 +103,7 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_soc
 		return;
 	found = find_rule(&tp->inet_conn.icsk_inet.sk.__sk_common, tp, owner,
 			  active ? HF_OUTGOING : HF_INCOMING);
-	if (found == UNKNOWN_RULE || control.by_owner)
+	if (found == UNKNOWN_RULE || control.by_owner || in_unknown_netns(tp))
 		__sync_fetch_and_add(&counters.unsettled, 1);
 	if (found < 0)
 		return;
@@ -120,7 +130,7 @@ static __always_inline void unanswered(struct bpf_sock_ops *ctx, struct tcp_sock
 	if (!tp->inet_conn.icsk_retransmits)
 		arm(ctx, tp, m, 0);
 	else if (!m->armed_ms || tp->inet_conn.icsk_user_timeout != m->armed_ms)
-		arm(ctx, tp, m, silent_ms(tp));
+		arm(ctx, tp, m, retransmitting_ms(tp));
 	if (m->armed_ms)
 		bpf_sock_ops_cb_flags_set(ctx,
 					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG);
