@@ -10,6 +10,7 @@ from world import cpu_seconds, new_namespace, seconds
 # what `ss -tnoe` shows of a socket, and the settings, which ss cannot show; no owner
 NO_OWNERS = "state,local,remote,netns,uid,cgroup,cookie,keepalive,idle,interval,count,silent_s"
 REPEATS = 7
+PORT = 999  # that bench/connections listens on
 
 
 def interleaved(repeats, *actions):
@@ -75,6 +76,35 @@ def measure_sweeps(tools, results, sizes):
     if largest > smallest:
         each = (applied[largest] - applied[smallest]) / (largest - smallest)
         results.add("apply, each further socket", f"{each * 1e6:.2f} us")
+
+
+def measure_check(tools, results, connections):
+    """Every connection from its connecting end, idle for more than a second before each run."""
+    def ours(*arguments):
+        time.sleep(1.5)
+        start = time.monotonic()
+        rows = subprocess.run([tools.holdfast, "check", "--remote", f":{PORT}", "--json", *arguments],
+                              check=True, capture_output=True, text=True).stdout
+        taken = time.monotonic() - start
+        if rows.count('"alive"') != connections:
+            raise RuntimeError(f"{rows.count('alive')} of {connections} connections are alive")
+        return taken
+
+    def theirs():
+        time.sleep(1.5)
+        start = time.monotonic()
+        alive, = tools.numbers("check_pidfd", PORT, *pids)
+        if alive != connections:
+            raise RuntimeError(f"{alive} of {connections} connections are alive to setsockopt")
+        return time.monotonic() - start
+
+    new_namespace()
+    with tools.connections(connections) as pids:
+        paced, peer = interleaved(3, ours, theirs)
+        fast, peer = interleaved(3, lambda: ours("--rate", "1000000"), theirs)
+    name = f"check, {connections} living connections"
+    results.at_most(name, paced, 5, "s")
+    results.against(f"{name}, at any rate", fast, peer, "setsockopt by pidfd")
 
 
 def with_and_without(tools, repeats, tool, n):

@@ -161,6 +161,8 @@ static hf_flow take_free(struct hf_engine *engine)
 	}
 	if (engine->touched == engine->options.flows)
 		return HF_NO_FLOW;
+	if (engine->walked == engine->touched)
+		engine->walked++; /* a new one needs no walk */
 	flow = engine->touched++;
 	engine->records[flow].keepalive.slot = HF_WHEEL_NO_SLOT;
 	return flow;
@@ -309,6 +311,8 @@ static void adopt(struct hf_engine *engine, const struct hf_engine *old)
 	uint32_t flows = engine->options.flows;
 
 	engine->touched = old->touched < flows ? old->touched : flows;
+	if (engine->walked > engine->touched)
+		engine->walked = engine->touched;
 	memcpy(engine->records, old->records, engine->touched * sizeof(struct hf_record));
 	for (hf_flow flow = engine->touched; flow-- > 0;) {
 		struct hf_record *record = &engine->records[flow];

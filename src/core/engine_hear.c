@@ -76,6 +76,8 @@ static void hear_batch(struct hf_engine *engine, const struct hf_segment *segmen
 	uint32_t flows[HF_TABLE_BATCH];
 	bool reversed[HF_TABLE_BATCH];
 
+	if (!n)
+		return;
 	for (size_t i = 0; i < n; i++)
 		key_of(&segments[i], &keys[i]);
 	hf_table_find_all(&engine->table, keys, n, flows, reversed);

@@ -64,6 +64,8 @@ static const char *check_numbers(const struct hf_engine *engine)
 		if (flow >= engine->touched || hf_record_used(&engine->records[flow]) ||
 		    unused == engine->touched)
 			return "the chain of unused records holds something else";
+	if (engine->walked > engine->touched)
+		return "more flows were re-armed than there are";
 	if (used + unused != engine->touched)
 		return "a record is neither used nor free";
 	if (used != engine->statistics.flows || used != engine->table.count)

@@ -73,15 +73,13 @@ static uint64_t hash_any(const struct hf_table *table, const struct hf_table_key
 {
 	struct end a = end_of(key, 0), b = end_of(key, 1);
 	bool swap = end_before(&b, &a);
-	uint64_t words[5];
 
 	swap_if(swap, &a.address[0], &b.address[0]);
 	swap_if(swap, &a.address[1], &b.address[1]);
 	swap_if(swap, &a.port, &b.port);
-	memcpy(words, a.address, sizeof(a.address));
-	memcpy(words + 2, b.address, sizeof(b.address));
-	words[4] = a.port | b.port << 16;
-	return hf_siphash13(table->key, words, sizeof(words));
+	uint64_t words[5] = { a.address[0], a.address[1], b.address[0], b.address[1],
+			      a.port | b.port << 16 };
+	return hf_siphash13_words(table->key, words, sizeof(words) / sizeof(*words));
 }
 
 /* Without what all IPv4 addresses share: two words, where all of a key would be five. */
@@ -91,7 +89,7 @@ static uint64_t hash_ipv4(const struct hf_table *table, const struct hf_table_ke
 	uint64_t b = (uint64_t)key->address[1][3] << 16 | key->port[1];
 
 	swap_if(b < a, &a, &b);
-	return hf_siphash13(table->key, (uint64_t[2]){ a, b }, 2 * sizeof(a));
+	return hf_siphash13_words(table->key, (uint64_t[2]){ a, b }, 2);
 }
 
 static bool is_ipv4(const struct hf_table_key *key)
@@ -131,16 +129,21 @@ static uint32_t zero_bytes(uint64_t word)
 	return (uint32_t)(((zero >> 7) * 0x0102040810204080) >> 56);
 }
 
+/* Four tags as a word, whatever the byte order; in a form that compilers know for one load. */
+static uint64_t four_tags(const uint8_t *tag)
+{
+	return (uint64_t)tag[0] | (uint64_t)tag[1] << 8 | (uint64_t)tag[2] << 16 |
+	       (uint64_t)tag[3] << 24;
+}
+
 /* Bit i: place i of the bucket has this tag. */
 static uint32_t places_with(const struct hf_bucket *bucket, uint8_t tag)
 {
-	uint64_t tags = tag * UINT64_C(0x0101010101010101), word;
-	uint32_t places;
+	uint64_t tags = tag * UINT64_C(0x0101010101010101);
+	uint64_t first = four_tags(bucket->tag) | four_tags(bucket->tag + 4) << 32;
+	uint64_t last = four_tags(bucket->tag + 8) | ~tags << 32;
 
-	word = hf_sip_load64(bucket->tag) ^ tags;
-	places = zero_bytes(word);
-	word = (hf_sip_load64(bucket->tag + HF_BUCKET_FLOWS - 8) ^ tags) >> 32;
-	return places | (zero_bytes(word) & 0xf) << 8;
+	return zero_bytes(first ^ tags) | zero_bytes(last ^ tags) << 8;
 }
 
 /* Is it the flow's key, in either order? */

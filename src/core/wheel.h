@@ -97,7 +97,10 @@ size_t hf_wheel_take(struct hf_wheel *wheel, uint32_t *numbers, size_t n, uint16
  */
 uint32_t hf_wheel_compact(struct hf_wheel *wheel, void *slots, size_t stride);
 
-/* When the earliest slot that holds anything is or was due, in ms; UINT64_MAX = none. */
+/*
+ * When the earliest slot that holds anything is or was due, in ms; UINT64_MAX = none (what is due
+ * at that very number is said to be so 1 ms before).
+ */
 uint64_t hf_wheel_due(const struct hf_wheel *wheel);
 
 /* NULL, or which invariant is broken (chains, counts, every chunk in exactly one of them). */

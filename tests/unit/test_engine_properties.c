@@ -28,7 +28,7 @@
 
 #define FLOWS 12
 #define POLICIES 3
-#define RUNS 40
+#define RUNS 100
 #define STEPS 3000
 #define WINDOW 65535
 #define BEGIN 1000000  /* so that there is a before */

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What sequence numbers are worth: asked for, learned, confirmed, forged, gone wrong. */
+#include "one_flow.h"
+
+static void unknown_numbers_are_asked_for_in_two_ways(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	expect(5000, HF_SEND_HANDSHAKE, B);
+	expect(7000, HF_SEND_TICKLES, B);
+	expect(9000, HF_SEND_HANDSHAKE, B);
+	expect_dead(11000, B, 4);
+	quiet(NEVER);
+}
+
+static void an_answer_to_a_question_is_confirmed_by_a_probe(void **unused)
+{
+	struct hf_numbers numbers;
+
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_false(hf_keepalive_numbers(&flow, B, &numbers));
+	assert_int_equal(hear(B, stamped(5000, 1000, 20, 10)), HF_NOTHING);
+	assert_true(hf_keepalive_numbers(&flow, B, &numbers));
+	assert_int_equal(numbers.expected, 1000);
+	assert_int_equal(numbers.next, 5000);
+	assert_true(numbers.has_timestamps);
+	assert_int_equal(numbers.tsval, 10);
+	assert_int_equal(numbers.tsecr, 20);
+	assert_int_equal(hear(B, stamped(5000, 1000, 20, 10)), HF_NOTHING); /* not asked for */
+	expect_probe(5000, B);
+	assert_int_equal(hear(B, stamped(5000, 1000, 21, 10)), HF_ALIVE);
+	assert_int_equal(evidence.unanswered, 1);
+	expect(8000, HF_SEND_TICKLES, B); /* anew in each dialogue */
+}
+
+static void an_answer_with_other_numbers_is_learned_and_probed_again(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(5000, B);
+	assert_int_equal(hear_numbers(B, 5100, 1000), HF_NOTHING);
+	expect_probe(7000, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(9000, B);
+	assert_int_equal(answer(B), HF_ALIVE);
+}
+
+static void no_octet_is_sent_with_numbers_that_were_learned_only(void **unused)
+{
+	struct hf_probing garbage = linux_324;
+
+	(void)unused;
+	garbage.garbage_last = true;
+	garbage.count = 3;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &garbage);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(5000, B);
+	expect(7000, HF_SEND_HANDSHAKE, B);
+	expect_probe(9000, B);
+	expect_dead(11000, B, 3);
+}
+
+static void what_one_has_received_the_other_has_sent(void **unused)
+{
+	const uint32_t step = UINT32_C(10) << 20;
+
+	(void)unused;
+	establish(HF_WATCH_BOTH, &linux_324);
+	for (uint32_t i = 1; i <= 4; i++) /* of A's data nothing is seen */
+		hear_numbers(B, 5000, 1000 + i * step);
+	now = 1000;
+	hear_numbers(A, 1000 + 4 * step, 5000);
+	assert_int_equal(flow.end[A].heard, START + 1000);
+	for (uint32_t i = 1; i <= 4; i++) /* of B's neither */
+		hear_numbers(A, 1000 + 4 * step, 5000 + i * step);
+	now = 2000;
+	hear_numbers(B, 5000 + 4 * step, 1000 + 4 * step);
+	assert_int_equal(flow.end[B].heard, START + 2000);
+}
+
+static void an_unanswered_probe_of_learned_numbers_is_doubted(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(5000, B);
+	expect(7000, HF_SEND_HANDSHAKE, B);
+	expect_probe(9000, B);
+	expect(11000, HF_SEND_HANDSHAKE, B);
+	expect_dead(13000, B, 4);
+}
+
+/* Traffic passed unseen: B's clock, as A's segments have it, has gone on. */
+static void learned_numbers_are_doubted_in_a_flow_that_is_seen_too(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	hf_keepalive_heard(&flow, START + now, 0);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(5000, B);
+	expect(7000, HF_SEND_HANDSHAKE, B);
+	assert_int_equal(hear_numbers(B, 5100, 1100), HF_NOTHING);
+	expect_probe(9000, B);
+	assert_int_equal(hear_numbers(B, 5100, 1100), HF_ALIVE);
+}
+
+static void the_silent_end_is_never_spoken_to_with_what_the_other_has_sent(void **unused)
+{
+	struct hf_numbers numbers;
+
+	(void)unused;
+	begin(HF_WATCH_BOTH | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, A);
+	assert_int_equal(answer(A), HF_NOTHING);
+	expect(4000, HF_SEND_TICKLES, B);
+	expect_probe(5000, A);
+	assert_int_equal(answer(A), HF_ALIVE);
+	assert_false(hf_keepalive_numbers(&flow, B, &numbers));
+	expect(6000, HF_SEND_HANDSHAKE, B);
+}
+
+static void resets_of_a_flow_that_asks(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_BOTH | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, A);
+	assert_int_equal(reset(A, 0), HF_NOTHING); /* a lax box, or the tickle's own number */
+	assert_int_equal(reset(A, UINT32_C(1) << 31), HF_NOTHING);
+	assert_int_equal(answer(A), HF_NOTHING);
+	assert_int_equal(reset(B, 5000), HF_NOTHING); /* nothing was sent to it yet */
+	expect(4000, HF_SEND_TICKLES, B);
+	assert_int_equal(reset(B, 0), HF_NOTHING);
+	assert_int_equal(reset(B, 4999), HF_NOTHING);
+	/* B has forgotten the connection and met A's answer on its way. */
+	assert_int_equal(reset(B, 5000), HF_RESET);
+	quiet(NEVER);
+}
+
+static void a_reset_answers_a_learned_probe_of_one_watched_end(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	assert_int_equal(reset(B, 5000), HF_NOTHING); /* no probe is out */
+	expect_probe(5000, B);
+	assert_int_equal(reset(B, 5001), HF_NOTHING);
+	assert_int_equal(reset(B, 5000), HF_RESET);
+}
+
+static void a_late_answer_of_a_dead_end_is_looked_into(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	while (state() != HF_STATE_OVER)
+		next(NEVER, &(struct hf_action){ 0 });
+	now = 20000;
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(20000, B);
+	assert_int_equal(answer(B), HF_REVIVED);
+	assert_int_equal(state(), HF_STATE_IDLE);
+}
+
+static void a_late_answer_with_nothing_behind_it_is_told_once(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	while (state() != HF_STATE_OVER)
+		next(NEVER, &(struct hf_action){ 0 });
+	now = 20000;
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(20000, B);
+	expect(22000, HF_SEND_HANDSHAKE, B);
+	expect_probe(24000, B);
+	expect(26000, HF_SEND_HANDSHAKE, B);
+	quiet(NEVER); /* it was dead already */
+	assert_int_equal(state(), HF_STATE_OVER);
+}
+
+static void numbers_gone_wrong_come_right_by_the_answers(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	hear(B, segment(5000, 1000 + 100000, 0)); /* forged, within reach */
+	expect_probe(3000, B);
+	flow.end[B].next += UINT32_C(1) << 30; /* and farther than any forger could */
+	assert_int_equal(answer(B), HF_NOTHING);
+	expect_probe(5000, B);
+	assert_int_equal(answer(B), HF_ALIVE);
+	assert_int_equal(flow.end[B].expected, 1000);
+}
+
+static void traffic_heard_of_ends_a_dialogue_and_makes_numbers_stale(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_BOTH, &linux_324);
+	expect_probe(3000, A);
+	now = 3500;
+	assert_false(hf_keepalive_heard(&flow, START + now, 200));
+	assert_int_equal(state(), HF_STATE_IDLE);
+	expect(6300, HF_SEND_TICKLES, B);			    /* A's turn was the last one */
+	assert_false(hf_keepalive_heard(&flow, START + now, 5000)); /* older than what is known */
+	assert_int_equal(state(), HF_STATE_DIALOGUE);
+}
+
+static void numbers_may_be_told(void **unused)
+{
+	static const struct hf_numbers told = {
+		.expected = 1000,
+		.next = 5000,
+		.tsval = 7,
+		.tsecr = 8,
+		.window = 99,
+		.has_timestamps = true,
+	};
+	struct hf_numbers numbers;
+
+	(void)unused;
+	begin(HF_WATCH_RESPONDER, &linux_324);
+	hf_keepalive_learn(&flow, B, &told);
+	assert_true(hf_keepalive_numbers(&flow, B, &numbers));
+	assert_int_equal(numbers.expected, told.expected);
+	assert_int_equal(numbers.next, told.next);
+	assert_int_equal(numbers.tsval, told.tsval);
+	assert_int_equal(numbers.tsecr, told.tsecr);
+	assert_int_equal(numbers.window, told.window);
+	assert_true(numbers.has_timestamps);
+	expect_probe(3000, B);
+	assert_int_equal(hear(B, stamped(5000, 1000, 9, 7)), HF_ALIVE);
+	assert_int_equal(state(), HF_STATE_IDLE);
+}
+
+static void the_first_segment_of_an_end_must_go_with_the_others_numbers(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER, &linux_324);
+	hear_numbers(A, 1000, 5000);
+	now = 1000;
+	hear_numbers(B, 5000, UINT32_C(1) << 30);
+	assert_int_equal(flow.end[B].flags & HF_END_KNOWN, 0);
+	hear_numbers(B, 5000, 900);
+	assert_int_equal(flow.end[B].flags & HF_END_KNOWN, HF_END_KNOWN);
+	assert_int_equal(state(), HF_STATE_BUSY); /* 100 are in flight */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unknown_numbers_are_asked_for_in_two_ways),
+		cmocka_unit_test(an_answer_to_a_question_is_confirmed_by_a_probe),
+		cmocka_unit_test(an_answer_with_other_numbers_is_learned_and_probed_again),
+		cmocka_unit_test(no_octet_is_sent_with_numbers_that_were_learned_only),
+		cmocka_unit_test(what_one_has_received_the_other_has_sent),
+		cmocka_unit_test(an_unanswered_probe_of_learned_numbers_is_doubted),
+		cmocka_unit_test(learned_numbers_are_doubted_in_a_flow_that_is_seen_too),
+		cmocka_unit_test(the_silent_end_is_never_spoken_to_with_what_the_other_has_sent),
+		cmocka_unit_test(resets_of_a_flow_that_asks),
+		cmocka_unit_test(a_reset_answers_a_learned_probe_of_one_watched_end),
+		cmocka_unit_test(a_late_answer_of_a_dead_end_is_looked_into),
+		cmocka_unit_test(a_late_answer_with_nothing_behind_it_is_told_once),
+		cmocka_unit_test(numbers_gone_wrong_come_right_by_the_answers),
+		cmocka_unit_test(traffic_heard_of_ends_a_dialogue_and_makes_numbers_stale),
+		cmocka_unit_test(numbers_may_be_told),
+		cmocka_unit_test(the_first_segment_of_an_end_must_go_with_the_others_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
