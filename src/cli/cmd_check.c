@@ -7,15 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/checked.h"
 #include "cli/options_parse.h"
 #include "cli/request.h"
-#include "cli/table.h"
 #include "core/duration.h"
 #include "host/check.h"
 
 #define RATE_MAX 1000000
-#define RTT_WIDTH 6 /* 9.99ms, 99.9ms, 9999ms */
-#define EVIDENCE 160
 
 struct check_options {
 	struct hf_request request; /* the policy stays empty: none is taken */
@@ -23,22 +21,12 @@ struct check_options {
 	bool close_dead;
 };
 
-enum verdict {
-	ALIVE,
-	DEAD,
-	RESET,
-	BUSY,
-	CLOSING,
-	UNKNOWN,
-	VERDICTS
-};
-
 struct checking {
 	struct hf_table *table;
 	struct hf_check *check;
 	bool progress; /* is shown */
 	bool shown;    /* a line of it stands there */
-	uint64_t count[VERDICTS];
+	uint64_t dead; /* or reset */
 };
 
 enum {
@@ -145,157 +133,6 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static const struct hf_column local = { "local", "LOCAL", HF_LEFT, 0, 0 },
-			      remote = { "remote", "REMOTE", HF_LEFT, 0, 0 },
-			      verdict = { "verdict", "VERDICT", HF_LEFT, 0, 0 },
-			      rtt = { "rtt_ms", "RTT", HF_RIGHT, 0, 0 },
-			      probes = { "probes", "PROBES", HF_RIGHT, 0, 1 },
-			      evidence = { "evidence", "EVIDENCE", HF_LEFT, 20, 0 };
-static const struct hf_column *const columns[] = { &local, &remote, &verdict,
-						   &rtt,   &probes, &evidence };
-
-static const struct {
-	const char *name;
-	enum hf_colour colour;
-} verdicts[VERDICTS] = {
-	[ALIVE] = { "alive", HF_GOOD },	   [DEAD] = { "dead", HF_BAD },
-	[RESET] = { "reset", HF_BAD },	   [BUSY] = { "busy", HF_WARN },
-	[CLOSING] = { "closing", HF_DIM }, [UNKNOWN] = { "unknown", HF_DIM },
-};
-
-static enum verdict verdict_of(enum hf_check_result result)
-{
-	static const enum verdict of[HF_CHECK_RESULTS] = {
-		[HF_CHECK_PENDING] = UNKNOWN,  [HF_CHECK_ANSWERED] = ALIVE,
-		[HF_CHECK_HEARD] = ALIVE,      [HF_CHECK_UNANSWERED] = DEAD,
-		[HF_CHECK_REFUSED] = RESET,    [HF_CHECK_IN_FLIGHT] = BUSY,
-		[HF_CHECK_UNSENT] = BUSY,      [HF_CHECK_CLOSING] = CLOSING,
-		[HF_CHECK_NOT_OPEN] = UNKNOWN, [HF_CHECK_SIGNED] = UNKNOWN,
-		[HF_CHECK_GONE] = UNKNOWN,     [HF_CHECK_UNSENDABLE] = UNKNOWN,
-	};
-
-	return of[result];
-}
-
-/* --- evidence --- */
-
-static const char *duration(uint32_t ms, char text[HF_DURATION_TEXT])
-{
-	hf_duration_format(ms < 1000 ? ms : (ms + 50) / 100 * 100, text);
-	return text;
-}
-
-static const char *plural(uint32_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
-/* What the kernel's own asking has come to: ", 3 retransmissions unanswered, silent 4s". */
-static void tell_waiting(const struct hf_checked *c, const char *what, char *text)
-{
-	uint32_t n = c->in_flight ? c->retransmits : c->unanswered;
-	const char *kind = c->in_flight ? "retransmission" : "window probe";
-	char silent[HF_DURATION_TEXT], asked[64] = "";
-
-	if (n)
-		snprintf(asked, sizeof(asked), ", %" PRIu32 " %s%s unanswered", n, kind, plural(n));
-	snprintf(text, EVIDENCE, "%s%s, silent %s", what, asked, duration(c->silent_ms, silent));
-}
-
-static void tell_in_flight(const struct hf_checked *c, char *text)
-{
-	char what[64];
-
-	snprintf(what, sizeof(what), "%" PRIu32 " segment%s in flight", c->in_flight,
-		 plural(c->in_flight));
-	tell_waiting(c, what, text);
-}
-
-static void tell_answer(const struct hf_checked *c, char *text)
-{
-	char waited[HF_DURATION_TEXT];
-
-	if (c->probes == 1)
-		snprintf(text, EVIDENCE, "answered");
-	else
-		snprintf(text, EVIDENCE, "answered %s after the first of %" PRIu32 " probes",
-			 duration(c->waited_ms, waited), c->probes);
-}
-
-static void tell_unanswered(const struct hf_checked *c, char *text)
-{
-	char silent[HF_DURATION_TEXT];
-
-	snprintf(text, EVIDENCE, "%" PRIu32 " probe%s unanswered, silent %s", c->probes,
-		 plural(c->probes), duration(c->silent_ms, silent));
-}
-
-static void tell_heard(const struct hf_checked *c, char *text)
-{
-	char silent[HF_DURATION_TEXT];
-
-	snprintf(text, EVIDENCE, "heard %s ago", duration(c->silent_ms, silent));
-}
-
-static void tell_unsendable(const struct hf_checked *c, char *text)
-{
-	snprintf(text, EVIDENCE, "only %" PRIu32 " probe%s could be sent: %s", c->probes,
-		 plural(c->probes), strerror(c->error));
-}
-
-static void tell(const struct hf_checked *c, char text[EVIDENCE])
-{
-	const char *state = hf_state_name(c->state);
-
-	switch (c->result) {
-	case HF_CHECK_PENDING:
-		snprintf(text, EVIDENCE, "would be probed");
-		return;
-	case HF_CHECK_ANSWERED:
-		tell_answer(c, text);
-		return;
-	case HF_CHECK_HEARD:
-		tell_heard(c, text);
-		return;
-	case HF_CHECK_UNANSWERED:
-		tell_unanswered(c, text);
-		return;
-	case HF_CHECK_REFUSED:
-		snprintf(text, EVIDENCE, "answered with RST");
-		return;
-	case HF_CHECK_IN_FLIGHT:
-		tell_in_flight(c, text);
-		return;
-	case HF_CHECK_UNSENT:
-		tell_waiting(c, "window closed", text);
-		return;
-	case HF_CHECK_CLOSING:
-		tell_waiting(c, state, text);
-		return;
-	case HF_CHECK_NOT_OPEN:
-		snprintf(text, EVIDENCE, "%s: not open", state);
-		return;
-	case HF_CHECK_SIGNED:
-		snprintf(text, EVIDENCE, "segments are signed (MD5 or TCP-AO): not probed");
-		return;
-	case HF_CHECK_GONE:
-		snprintf(text, EVIDENCE, "closed during the check");
-		return;
-	case HF_CHECK_UNSENDABLE:
-		tell_unsendable(c, text);
-		return;
-	}
-}
-
-/* --- rows --- */
-
-static void endpoint_cell(struct hf_table *table, const struct hf_endpoint *endpoint)
-{
-	char text[HF_ENDPOINT_TEXT];
-
-	hf_table_bytes(table, text, hf_endpoint_format(endpoint, text), HF_PLAIN);
-}
-
 static void clear_progress(struct checking *checking)
 {
 	if (checking->shown)
@@ -305,22 +142,10 @@ static void clear_progress(struct checking *checking)
 
 static void told(void *arg, const struct hf_checked *checked)
 {
-	enum verdict of = verdict_of(checked->result);
 	struct checking *checking = arg;
-	char text[EVIDENCE] = "";
 
-	checking->count[of]++;
-	tell(checked, text);
-	endpoint_cell(checking->table, &checked->local);
-	endpoint_cell(checking->table, &checked->remote);
-	hf_table_text(checking->table, verdicts[of].name, verdicts[of].colour);
-	if (checked->rtt_us != UINT32_MAX)
-		hf_table_milliseconds(checking->table, checked->rtt_us);
-	else
-		hf_table_none(checking->table);
-	hf_table_number(checking->table, checked->probes);
-	hf_table_text(checking->table, text, HF_PLAIN);
-	hf_table_end_row(checking->table);
+	checking->dead += hf_checked_is_bad(checked);
+	hf_checked_row(checking->table, checked);
 }
 
 static void waits(void *arg)
@@ -336,22 +161,6 @@ static void waits(void *arg)
 	checking->shown = true;
 }
 
-/* Rows come one by one: what will be in them is known of the ends only. */
-static void expect_widths(struct checking *checking)
-{
-	char text[HF_ENDPOINT_TEXT];
-
-	for (size_t i = 0; i < hf_check_count(checking->check); i++) {
-		const struct hf_checked *c = hf_check_get(checking->check, i);
-
-		hf_table_expect(checking->table, 0, hf_endpoint_format(&c->local, text));
-		hf_table_expect(checking->table, 1, hf_endpoint_format(&c->remote, text));
-	}
-	hf_table_expect(checking->table, 3, RTT_WIDTH);
-}
-
-/* --- the command --- */
-
 static volatile sig_atomic_t stopped;
 
 static void on_signal(int number)
@@ -361,10 +170,24 @@ static void on_signal(int number)
 
 static void end_by_signals(void)
 {
-	const struct sigaction action = { .sa_handler = on_signal };
+	/* A second one ends it at once, also while it waits for a reader. */
+	const struct sigaction action = { .sa_handler = on_signal,
+					  .sa_flags = SA_RESTART | SA_RESETHAND };
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+}
+
+static const char *mend_of_close(int error)
+{
+	switch (error) {
+	case EOPNOTSUPP:
+		return "use a kernel with CONFIG_INET_DIAG_DESTROY=y";
+	case ENOENT: /* each was there a moment ago */
+		return "load the kernel's module tcp_diag";
+	default:
+		return NULL;
+	}
 }
 
 /* What was told of the dead stands there before they are ended. */
@@ -382,10 +205,9 @@ static int close_dead(struct checking *checking, struct hf_problem *problem)
 			closed.spared);
 	if (!closed.failed)
 		return HF_EXIT_DONE;
-	hf_problem_set(
-		problem, HF_EXIT_FAILED,
-		closed.error == EOPNOTSUPP ? "use a kernel with CONFIG_INET_DIAG_DESTROY=y" : NULL,
-		"%" PRIu64 " could not be closed: %s", closed.failed, strerror(closed.error));
+	hf_problem_set(problem, HF_EXIT_FAILED, mend_of_close(closed.error),
+		       "%" PRIu64 " could not be closed: %s", closed.failed,
+		       strerror(closed.error));
 	return hf_command_fail(problem);
 }
 
@@ -409,7 +231,8 @@ static int check_all(const struct check_options *options, struct checking *check
 	const struct hf_check_listener listener = { told, waits, checking, &stopped };
 	int failed;
 
-	expect_widths(checking);
+	for (size_t i = 0; i < hf_check_count(checking->check); i++)
+		hf_checked_expect(checking->table, hf_check_get(checking->check, i));
 	end_by_signals();
 	failed = hf_check_run(checking->check, &listener, problem);
 	clear_progress(checking);
@@ -419,7 +242,7 @@ static int check_all(const struct check_options *options, struct checking *check
 		show_pending(checking);
 	else if (hf_check_pending(checking->check))
 		return say_interrupted(checking);
-	else if (options->close_dead && checking->count[DEAD])
+	else if (options->close_dead && checking->dead)
 		return close_dead(checking, problem);
 	return HF_EXIT_DONE;
 }
@@ -432,8 +255,7 @@ static int run_on(const struct check_options *options, struct hf_host *host,
 
 	if (hf_check_open(&checking.check, host, &options->check, problem))
 		return hf_command_fail(problem);
-	checking.table = hf_table_open(columns, sizeof(columns) / sizeof(*columns),
-				       options->request.output.json, stdout);
+	checking.table = hf_checked_table(options->request.output.json);
 	if (!checking.table) {
 		hf_check_close(&checking.check);
 		return hf_command_output(-ENOMEM);
@@ -444,7 +266,7 @@ static int run_on(const struct check_options *options, struct hf_host *host,
 	if (exit <= HF_EXIT_DONE && written)
 		return written;
 	if (!exit || stopped)
-		return checking.count[DEAD] + checking.count[RESET] ? HF_EXIT_BAD_NEWS : exit;
+		return checking.dead ? HF_EXIT_BAD_NEWS : exit;
 	return exit;
 }
 

@@ -18,7 +18,7 @@ struct hf_command {
 extern const struct hf_command *const hf_commands[];
 
 extern const struct hf_command hf_cmd_list, hf_cmd_audit, hf_cmd_apply, hf_cmd_watch,
-	hf_cmd_restore, hf_cmd_check, hf_cmd_run, hf_cmd_plan, hf_cmd_profiles, hf_cmd_simulate, hf_cmd_doctor,
+	hf_cmd_restore, hf_cmd_check, hf_cmd_why, hf_cmd_run, hf_cmd_plan, hf_cmd_profiles, hf_cmd_simulate, hf_cmd_doctor,
 	hf_cmd_demo;
 
 /* Print "holdfast: what; mend" to stderr (escaped) and return problem->exit. */

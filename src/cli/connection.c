@@ -6,19 +6,26 @@
 
 #include "cli/options.h"
 
-void hf_connection_judge(const struct hf_record *record, const struct hf_goals *policy, bool armed,
-			 struct hf_connection *out)
+struct hf_retransmission hf_connection_retransmission(const struct hf_record *record, bool armed)
 {
 	struct hf_retransmission rtx = {
 		.rto_ms = record->rto_ms ? record->rto_ms : HF_RTO_MIN,
 		.retries = record->retries2,
 	};
+
+	if (armed && (record->flags & HF_RECORD_ARMS) && (record->flags & HF_RECORD_RULE))
+		rtx.armed_by_ms = record->goals.dead_within_ms;
+	return rtx;
+}
+
+void hf_connection_judge(const struct hf_record *record, const struct hf_goals *policy, bool armed,
+			 struct hf_connection *out)
+{
+	struct hf_retransmission rtx = hf_connection_retransmission(record, armed);
 	const struct hf_goals *goals = policy;
 
 	if (!goals && (record->flags & HF_RECORD_RULE))
 		goals = &record->goals;
-	if (armed && (record->flags & HF_RECORD_ARMS) && (record->flags & HF_RECORD_RULE))
-		rtx.armed_by_ms = record->goals.dead_within_ms;
 	out->record = record;
 	out->verdict = HF_NOT_JUDGED;
 	if (!(record->flags & HF_RECORD_FULL))

@@ -20,6 +20,9 @@ struct hf_connection {
 void hf_connection_judge(const struct hf_record *record, const struct hf_goals *policy, bool armed,
 			 struct hf_connection *out);
 
+/* What its bound in flight depends on. */
+struct hf_retransmission hf_connection_retransmission(const struct hf_record *record, bool armed);
+
 enum hf_column_set {
 	HF_COLUMNS_TEXT,
 	HF_COLUMNS_JSON

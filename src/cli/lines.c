@@ -51,6 +51,7 @@ struct hf_lines {
 	struct arena output; /* lines to write */
 	uint32_t widest[HF_TABLE_COLUMNS];
 	long rows, printed;
+	unsigned int terminal; /* columns, 0 = as many as the output has */
 	bool headed; /* the heading is printed */
 	int error;   /* the first one; 0 = none */
 };
@@ -373,6 +374,11 @@ void hf_lines_expect(struct hf_lines *lines, unsigned int column, size_t width)
 		lines->widest[column] = (uint32_t)width;
 }
 
+void hf_lines_fit(struct hf_lines *lines, unsigned int width)
+{
+	lines->terminal = width;
+}
+
 long hf_lines_print(struct hf_lines *lines, FILE *out)
 {
 	const char *cells = lines->cells.data;
@@ -381,7 +387,7 @@ long hf_lines_print(struct hf_lines *lines, FILE *out)
 
 	if (lines->error)
 		return -lines->error;
-	fit_columns(lines, fit, hf_terminal_width(out));
+	fit_columns(lines, fit, lines->terminal ? lines->terminal : hf_terminal_width(out));
 	if (!lines->headed)
 		print_heading(lines, fit, colour);
 	lines->headed = true;

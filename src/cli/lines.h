@@ -18,6 +18,9 @@ void hf_lines_end_row(struct hf_lines *lines);
 /* A column that will be at least so wide. */
 void hf_lines_expect(struct hf_lines *lines, unsigned int column, size_t width);
 
+/* The terminal's width, where it is not out that tells it. */
+void hf_lines_fit(struct hf_lines *lines, unsigned int width);
+
 /*
  * Heading and rows, as table.h says; only once the heading, and each row. Rows printed so far, or
  * -errno.

@@ -4,6 +4,7 @@
 #define HF_CLI_OPTIONS_PARSE_H
 
 #include <argp.h>
+#include <holdfast/settings.h>
 #include <stdint.h>
 
 /* Groups of --help, in this order; 0 is the command's own options. */
@@ -33,5 +34,8 @@ error_t hf_option_number(const struct argp_state *state, const char *option, con
 /* A duration that hf_duration_parse takes back: "4.5s", "350s". */
 #define HF_SECONDS_TEXT 32
 const char *hf_option_seconds(uint64_t ms, char *text);
+
+/* The settings that are not 0, as they would be typed, each with a blank before it. */
+void hf_option_settings(const struct hf_settings *given, char *text, size_t size);
 
 #endif

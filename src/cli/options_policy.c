@@ -106,8 +106,7 @@ static error_t parse_count(const struct argp_state *state, const char *text, uin
 	return error;
 }
 
-/* The settings given, as they would be typed, each with a blank before it. */
-static void settings_text(const struct hf_settings *given, char *text, size_t size)
+void hf_option_settings(const struct hf_settings *given, char *text, size_t size)
 {
 	char timeout[HF_SECONDS_TEXT];
 	size_t end = 0;
@@ -151,7 +150,7 @@ static error_t refuse_given(const struct argp_state *state, const struct hf_sett
 {
 	char settings[128], goal[HF_SECONDS_TEXT], nearest[HF_SECONDS_TEXT], mend[256];
 
-	settings_text(given, settings, sizeof(settings));
+	hf_option_settings(given, settings, sizeof(settings));
 	hf_option_seconds(goal_ms, goal);
 	hf_option_seconds(nearest_ms, nearest);
 	snprintf(mend, sizeof(mend), "without%s", settings);

@@ -24,6 +24,7 @@ static const struct {
 	[HF_OUTCOME_RESTORED] = { "restored", "given back what was theirs" },
 	[HF_OUTCOME_REVIVED] = { "revived", "revived" },
 	[HF_OUTCOME_FAILED] = { "failed", "FAILED: the kernel refused a setting" },
+	[HF_OUTCOME_HIDDEN] = { "hidden", "left: out of reach, other users' programs hold them" },
 };
 static_assert(sizeof(outcomes) / sizeof(*outcomes) == HF_OUTCOMES, "an outcome has no name");
 

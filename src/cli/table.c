@@ -229,6 +229,12 @@ void hf_table_expect(struct hf_table *table, unsigned int column, size_t width)
 		hf_lines_expect(table->lines, column, width);
 }
 
+void hf_table_fit(struct hf_table *table, unsigned int width)
+{
+	if (table->lines)
+		hf_lines_fit(table->lines, width);
+}
+
 void hf_table_flush(struct hf_table *table)
 {
 	if (table->lines)

@@ -65,6 +65,9 @@ void hf_table_end_row(struct hf_table *table);
 void hf_table_expect(struct hf_table *table, unsigned int column, size_t width);
 void hf_table_flush(struct hf_table *table);
 
+/* Fit the rows into so many columns, whatever out is. */
+void hf_table_fit(struct hf_table *table, unsigned int width);
+
 /* Print what is kept; returns rows written, or -errno if output failed. Frees and nulls. */
 long hf_table_close(struct hf_table **table);
 

@@ -9,21 +9,21 @@
  * pass, one interval after the last probe, has found that nothing was heard since the pass before
  * the first one.
  *
- * A probe's timestamp is reckoned from the one read with the numbers, and never ahead of the
- * connection's own clock: a peer drops in silence what is older than the last it saw, and would drop
- * the connection's segments if a probe's was newer than theirs.
+ * A probe's timestamp is what the kernel itself would write at the time: a peer drops in silence
+ * what is older than the last it saw, and would drop the connection's segments if a probe's was
+ * newer than theirs.
  */
 #include "host/check.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-#include "core/siphash.h"
 #include "host/check_channel.h"
+#include "host/check_connections.h"
 #include "host/destroy.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -31,21 +31,6 @@
 #define SLICE_NS NS_PER_MS	  /* probes may leave so much before their time, together */
 #define WAIT_NS (200 * NS_PER_MS) /* from one `waits` to the next */
 #define BETWEEN 256		  /* probes sent without a look at what has come in */
-#define FIRST_ROOM 1024		  /* connections */
-#define NONE UINT32_MAX
-
-struct connection {
-	struct hf_checked checked;
-	struct hf_wire_numbers numbers;
-	uint64_t cookie;
-	uint64_t read_ns;	    /* when the numbers were, or a little later */
-	uint64_t first_ns, last_ns; /* when probes were sent */
-	uint32_t netns;
-	uint32_t tries; /* probes sent and those that could not be */
-	uint32_t pass;	/* the last one that saw it */
-	uint32_t next;	/* of its hash; NONE = the last */
-	bool kernels;
-};
 
 struct namespace
 {
@@ -56,90 +41,18 @@ struct namespace
 struct hf_check {
 	struct hf_host *host;
 	struct hf_check_options options;
-	struct connection *connection;
-	uint32_t count, room;
+	struct hf_connections connections;
 	uint32_t pending;
-	uint32_t *head; /* of each hash, as many as room; NONE = empty */
-	uint64_t key[2];
 	struct namespace *namespace;
 	struct pollfd *poll; /* two a namespace */
 	uint32_t namespaces;
 	uint32_t pass;
+	int64_t clock_offset;
 	const struct hf_check_listener *listener;
 	uint64_t waited_ns; /* when `waits` was called */
 	struct hf_problem *problem;
 	struct hf_check_closed closed;
 };
-
-/* --- connections by their ends --- */
-
-struct key {
-	struct hf_address local, remote;
-	uint32_t netns;
-	uint16_t local_port, remote_port;
-};
-
-static uint32_t *head_of(const struct hf_check *check, const struct key *key)
-{
-	return &check->head[hf_siphash13(check->key, key, sizeof(*key)) & (check->room - 1)];
-}
-
-static struct key key_of(const struct connection *c)
-{
-	return (struct key){ c->checked.local.address, c->checked.remote.address, c->netns,
-			     c->checked.local.port, c->checked.remote.port };
-}
-
-static bool has_key(const struct connection *c, const struct key *key)
-{
-	const struct key own = key_of(c);
-
-	return !memcmp(&own, key, sizeof(own));
-}
-static_assert(sizeof(struct key) == 40, "a key has no padding: it is hashed and compared whole");
-
-/* The one with that cookie. */
-static struct connection *find(const struct hf_check *check, const struct hf_record *record)
-{
-	const struct key key = { record->local, record->remote, record->netns, record->local_port,
-				 record->remote_port };
-
-	for (uint32_t i = check->room ? *head_of(check, &key) : NONE; i != NONE;
-	     i = check->connection[i].next)
-		if (check->connection[i].cookie == record->cookie &&
-		    has_key(&check->connection[i], &key))
-			return &check->connection[i];
-	return NULL;
-}
-
-static void link_connection(struct hf_check *check, uint32_t i)
-{
-	const struct key key = key_of(&check->connection[i]);
-	uint32_t *head = head_of(check, &key);
-
-	check->connection[i].next = *head;
-	*head = i;
-}
-
-static int grow(struct hf_check *check)
-{
-	uint32_t room = check->room ? 2 * check->room : FIRST_ROOM;
-	struct connection *connection = realloc(check->connection, room * sizeof(*connection));
-	uint32_t *head;
-
-	if (!connection)
-		return -ENOMEM;
-	check->connection = connection;
-	head = realloc(check->head, room * sizeof(*head));
-	if (!head)
-		return -ENOMEM;
-	memset(head, 0xff, room * sizeof(*head)); /* NONE */
-	check->head = head;
-	check->room = room;
-	for (uint32_t i = 0; i < check->count; i++)
-		link_connection(check, i);
-	return 0;
-}
 
 /* --- namespaces --- */
 
@@ -207,7 +120,7 @@ static const struct hf_wire_numbers *numbers_of(const struct hf_record *record)
 	return record->flags & HF_RECORD_NUMBERS ? &record->numbers : &none;
 }
 
-static void note(struct connection *c, const struct hf_record *record)
+static void note(struct hf_check_connection *c, const struct hf_record *record)
 {
 	c->checked.state = record->state;
 	c->checked.unanswered = record->unanswered;
@@ -215,37 +128,28 @@ static void note(struct connection *c, const struct hf_record *record)
 	c->checked.retransmits = record->retransmits;
 	c->checked.silent_ms = record->silent_ms;
 	c->numbers = *numbers_of(record);
-	c->read_ns = hf_channel_now();
 }
 
 static int take_first(void *arg, const struct hf_record *record)
 {
 	struct hf_check *check = arg;
-	struct connection *c;
+	struct hf_check_connection *c;
 
-	if (find(check, record))
+	if (hf_connections_find(&check->connections, record))
 		return 0; /* a pass may see one twice */
-	if (check->count == check->room && grow(check))
+	c = hf_connections_add(&check->connections, record);
+	if (!c)
 		return -ENOMEM;
-	c = &check->connection[check->count];
-	*c = (struct connection){
-		.checked = { .local = { record->local, record->local_port, record->family },
-			     .remote = { record->remote, record->remote_port, record->family },
-			     .result = judge(record),
-			     .rtt_us = UINT32_MAX },
-		.cookie = record->cookie,
-		.netns = record->netns,
-		.kernels = record->flags & HF_RECORD_KERNEL,
-	};
+	c->checked.result = judge(record);
 	note(c, record);
-	link_connection(check, check->count++);
 	if (c->checked.result != HF_CHECK_PENDING)
 		return 0;
 	check->pending++;
 	return check->options.dry_run ? 0 : open_namespace(check, record->netns);
 }
 
-static void settle(struct hf_check *check, struct connection *c, enum hf_check_result result)
+static void settle(struct hf_check *check, struct hf_check_connection *c,
+		   enum hf_check_result result)
 {
 	c->checked.result = result;
 	if (c->first_ns)
@@ -257,7 +161,7 @@ static void settle(struct hf_check *check, struct connection *c, enum hf_check_r
 static int take_again(void *arg, const struct hf_record *record)
 {
 	struct hf_check *check = arg;
-	struct connection *c = find(check, record);
+	struct hf_check_connection *c = hf_connections_find(&check->connections, record);
 	bool heard;
 
 	if (!c || c->checked.result != HF_CHECK_PENDING)
@@ -274,25 +178,18 @@ static int take_again(void *arg, const struct hf_record *record)
 
 /* --- answers --- */
 
-static void take_segment(struct hf_check *check, uint32_t netns, const struct hf_segment *segment,
-			 uint64_t arrived_ns)
+static void take_segment(struct hf_check *check, struct hf_check_connection *c,
+			 const struct hf_segment *segment, uint64_t arrived_ns)
 {
-	const struct key key = { segment->destination.address, segment->source.address, netns,
-				 segment->destination.port, segment->source.port };
-	struct connection *c;
-
-	for (uint32_t i = *head_of(check, &key); i != NONE; i = c->next) {
-		c = &check->connection[i];
-		if (c->checked.result != HF_CHECK_PENDING || !c->checked.probes ||
-		    segment->seq != c->numbers.rcv_nxt || !has_key(c, &key))
-			continue;
-		if (segment->flags & HF_RST) {
-			settle(check, c, HF_CHECK_REFUSED);
-		} else if (segment->ack == c->numbers.snd_una) {
-			if (c->checked.probes == 1 && arrived_ns >= c->last_ns)
-				c->checked.rtt_us = (uint32_t)((arrived_ns - c->last_ns) / 1000);
-			settle(check, c, HF_CHECK_ANSWERED);
-		}
+	if (c->checked.result != HF_CHECK_PENDING || !c->checked.probes ||
+	    segment->seq != c->numbers.rcv_nxt)
+		return;
+	if (segment->flags & HF_RST) {
+		settle(check, c, HF_CHECK_REFUSED);
+	} else if (segment->ack == c->numbers.snd_una) {
+		if (c->checked.probes == 1 && arrived_ns >= c->last_ns)
+			c->checked.rtt_us = (uint32_t)((arrived_ns - c->last_ns) / 1000);
+		settle(check, c, HF_CHECK_ANSWERED);
 	}
 }
 
@@ -305,7 +202,10 @@ static void on_segment(void *arg, const struct hf_segment *segment, uint64_t arr
 {
 	const struct hearing *hearing = arg;
 
-	take_segment(hearing->check, hearing->netns, segment, arrived_ns);
+	struct hf_check_connection *c = NULL;
+
+	while ((c = hf_connections_next(&hearing->check->connections, hearing->netns, segment, c)))
+		take_segment(hearing->check, c, segment, arrived_ns);
 }
 
 static void hear(struct hf_check *check)
@@ -344,13 +244,28 @@ static void wait_until(struct hf_check *check, uint64_t until)
 
 /* --- probes --- */
 
-/* As in a segment that the connection would send now, or a little earlier. */
-static uint32_t timestamp(const struct connection *c, uint64_t now_ns)
+/* By how much this process sees the kernel's monotonic clock shifted (time_namespaces(7)). */
+static int64_t clock_offset(void)
 {
-	uint64_t elapsed = (now_ns - c->read_ns) / 1000;
+	long long seconds = 0, nanoseconds = 0;
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
 
-	return c->numbers.tsval +
-	       (uint32_t)(c->numbers.flags & HF_NUMBERS_MICROSECONDS ? elapsed : elapsed / 1000);
+	if (!file)
+		return 0;
+	if (fscanf(file, "monotonic %lld %lld", &seconds, &nanoseconds) != 2)
+		seconds = nanoseconds = 0;
+	fclose(file);
+	return seconds * (int64_t)NS_PER_S + nanoseconds;
+}
+
+/* Linux tcp_clock_ts, as in a segment that the connection would send now. */
+static uint32_t timestamp(const struct hf_check *check, const struct hf_check_connection *c,
+			  uint64_t now)
+{
+	uint64_t us = (now - (uint64_t)check->clock_offset) / 1000;
+
+	return c->numbers.tsoffset +
+	       (uint32_t)(c->numbers.flags & HF_NUMBERS_MICROSECONDS ? us : us / 1000);
 }
 
 /* v4-mapped ones travel as IPv4. */
@@ -362,7 +277,7 @@ static struct hf_endpoint wire_end(const struct hf_endpoint *end)
 	return wire;
 }
 
-static void probe(struct hf_check *check, struct connection *c)
+static void probe(struct hf_check *check, struct hf_check_connection *c)
 {
 	const struct hf_endpoint local = wire_end(&c->checked.local);
 	const struct hf_endpoint remote = wire_end(&c->checked.remote);
@@ -371,7 +286,7 @@ static void probe(struct hf_check *check, struct connection *c)
 	const struct hf_numbers numbers = {
 		.expected = c->numbers.snd_una,
 		.next = c->numbers.rcv_nxt,
-		.tsval = timestamp(c, now),
+		.tsval = timestamp(check, c, now),
 		.tsecr = c->numbers.ts_recent,
 		.window = c->numbers.window,
 		.has_timestamps = c->numbers.flags & HF_NUMBERS_TIMESTAMPS,
@@ -397,8 +312,8 @@ static void probe_all(struct hf_check *check)
 {
 	uint64_t start = hf_channel_now(), due, sent = 0;
 
-	for (uint32_t i = 0; i < check->count && !over(check); i++) {
-		struct connection *c = &check->connection[i];
+	for (uint32_t i = 0; i < check->connections.count && !over(check); i++) {
+		struct hf_check_connection *c = &check->connections.entry[i];
 
 		if (c->checked.result != HF_CHECK_PENDING)
 			continue;
@@ -421,9 +336,10 @@ static uint64_t due_of(const struct hf_check *check, bool last)
 {
 	uint64_t due = 0;
 
-	for (uint32_t i = 0; i < check->count && (last || !due); i++)
-		if (check->connection[i].checked.result == HF_CHECK_PENDING)
-			due = check->connection[i].last_ns + check->options.interval_ms * NS_PER_MS;
+	for (uint32_t i = 0; i < check->connections.count && (last || !due); i++)
+		if (check->connections.entry[i].checked.result == HF_CHECK_PENDING)
+			due = check->connections.entry[i].last_ns +
+			      check->options.interval_ms * NS_PER_MS;
 	return due;
 }
 
@@ -445,17 +361,17 @@ static int look_again(struct hf_check *check)
 	if (pass(check, take_again, 0))
 		return -1;
 	hear(check);
-	for (uint32_t i = 0; i < check->count; i++)
-		if (check->connection[i].checked.result == HF_CHECK_PENDING &&
-		    check->connection[i].pass != check->pass)
-			settle(check, &check->connection[i], HF_CHECK_GONE);
+	for (uint32_t i = 0; i < check->connections.count; i++)
+		if (check->connections.entry[i].checked.result == HF_CHECK_PENDING &&
+		    check->connections.entry[i].pass != check->pass)
+			settle(check, &check->connections.entry[i], HF_CHECK_GONE);
 	return 0;
 }
 
 static void end(struct hf_check *check)
 {
-	for (uint32_t i = 0; i < check->count; i++) {
-		struct connection *c = &check->connection[i];
+	for (uint32_t i = 0; i < check->connections.count; i++) {
+		struct hf_check_connection *c = &check->connections.entry[i];
 
 		if (c->checked.result == HF_CHECK_PENDING)
 			settle(check, c,
@@ -488,9 +404,9 @@ int hf_check_run(struct hf_check *check, const struct hf_check_listener *listene
 {
 	check->listener = listener;
 	check->problem = problem;
-	for (uint32_t i = 0; i < check->count; i++)
-		if (check->connection[i].checked.result != HF_CHECK_PENDING)
-			listener->told(listener->arg, &check->connection[i].checked);
+	for (uint32_t i = 0; i < check->connections.count; i++)
+		if (check->connections.entry[i].checked.result != HF_CHECK_PENDING)
+			listener->told(listener->arg, &check->connections.entry[i].checked);
 	return check->pending && !check->options.dry_run ? probe_rounds(check) : 0;
 }
 
@@ -504,8 +420,9 @@ int hf_check_open(struct hf_check **out, struct hf_host *host,
 	check->host = host;
 	check->options = *options;
 	check->problem = problem;
-	if (getrandom(check->key, sizeof(check->key), 0) != sizeof(check->key) ||
-	    pass(check, take_first, HF_MODE_OWNERS)) {
+	check->clock_offset = clock_offset();
+	hf_connections_init(&check->connections);
+	if (pass(check, take_first, HF_MODE_OWNERS)) {
 		hf_check_close(&check);
 		return -1;
 	}
@@ -523,15 +440,14 @@ void hf_check_close(struct hf_check **slot)
 		hf_channel_close(&check->namespace[i].channel);
 	free(check->namespace);
 	free(check->poll);
-	free(check->connection);
-	free(check->head);
+	hf_connections_free(&check->connections);
 	free(check);
 	*slot = NULL;
 }
 
 size_t hf_check_count(const struct hf_check *check)
 {
-	return check->count;
+	return check->connections.count;
 }
 
 size_t hf_check_pending(const struct hf_check *check)
@@ -541,7 +457,7 @@ size_t hf_check_pending(const struct hf_check *check)
 
 const struct hf_checked *hf_check_get(const struct hf_check *check, size_t i)
 {
-	return &check->connection[i].checked;
+	return &check->connections.entry[i].checked;
 }
 
 /* --- closing --- */
@@ -550,7 +466,7 @@ static int close_dead(void *arg, const struct hf_record *record)
 {
 	struct hf_check *check = arg;
 	struct hf_check_closed *closed = &check->closed;
-	const struct connection *c = find(check, record);
+	const struct hf_check_connection *c = hf_connections_find(&check->connections, record);
 	int error;
 
 	if (!c || c->checked.result != HF_CHECK_UNANSWERED)
@@ -561,11 +477,11 @@ static int close_dead(void *arg, const struct hf_record *record)
 		return 0;
 	}
 	error = hf_destroy(record);
-	if (!error) {
-		closed->closed++;
-	} else if (error != -ENOENT) {
+	if (error) {
 		closed->failed++;
 		closed->error = -error;
+	} else {
+		closed->closed++;
 	}
 	return 0;
 }

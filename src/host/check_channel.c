@@ -39,9 +39,9 @@ static int filter(int fd, int family)
 		/* X: where TCP begins */
 		BPF_STMT(family == V4 ? BPF_LDX | BPF_B | BPF_MSH : BPF_LDX | BPF_IMM, 0),
 		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, HF_RST, 8, 0),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, HF_RST, 9, 0),
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, HF_ACK | HF_SYN | HF_FIN),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HF_ACK, 0, 7),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HF_ACK, 0, 8),
 		/* both headers and nothing else? */
 		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 12),
 		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),

@@ -6,13 +6,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/cgroup.h"
 
 #define PREFIX "holdfast-run-"
+#define NAMES_TRIED 64
 #define DEPTH_MAX 32 /* cgroups below one of ours; nobody nests so deep */
 
 static int open_directory(int at, const char *name)
@@ -80,19 +80,31 @@ static int remove_tree(void *arg, int at, const char *name)
 	return 0;
 }
 
+static bool lives(int events)
+{
+	char text[256];
+	ssize_t got = pread(events, text, sizeof(text) - 1, 0);
+
+	text[got > 0 ? got : 0] = '\0';
+	return got > 0 && !strstr(text, "populated 0"); /* got < 0: it is gone */
+}
+
+/* Cgroups in one that lives are its program's business, empty or not. */
 static int remove_left_over(void *arg, int at, const char *name)
 {
-	int depth = 0, fd;
+	char path[NAME_MAX + sizeof("/cgroup.events")];
+	int depth = 0, events;
 
 	(void)arg;
 	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
 		return 0;
-	fd = open_directory(at, name);
-	if (fd < 0)
+	snprintf(path, sizeof(path), "%s/cgroup.events", name);
+	events = openat(at, path, O_RDONLY | O_CLOEXEC);
+	if (events < 0)
 		return 0;
-	if (!flock(fd, LOCK_EX | LOCK_NB))
+	if (!lives(events))
 		remove_tree(&depth, at, name);
-	close(fd);
+	close(events);
 	return 0;
 }
 
@@ -108,39 +120,48 @@ static int put_process(int group, pid_t process)
 	return error;
 }
 
-static bool open_locked(struct hf_group *group)
+static int enter(struct hf_group *group, pid_t process)
 {
+	int error;
+
 	group->fd = open_directory(group->parent, group->name);
 	if (group->fd < 0)
-		return false;
+		return -errno;
 	group->events = openat(group->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	if (group->events >= 0 && !flock(group->fd, LOCK_EX | LOCK_NB) &&
-	    !faccessat(group->parent, group->name, F_OK, 0))
-		return true;
+	error = group->events < 0 ? -errno : put_process(group->fd, process);
+	if (!error)
+		return 0;
 	close(group->fd);
 	if (group->events >= 0)
 		close(group->events);
-	return false;
+	return error;
 }
 
 /*
  * Named after the process, with a number behind it where that is taken: a left-over in which
- * something lives, or a process of another PID namespace. Whoever cleans up may take a new one away
- * before it is locked: then the next name does.
+ * something lives, or a process of another PID namespace. Another run that cleans up may take it
+ * away while it is still empty: then the next name does.
  */
-static int make_locked(struct hf_group *group, pid_t process)
+static int make_and_enter(struct hf_group *group, pid_t process)
 {
-	for (int tries = 0; tries < 64; tries++) {
+	int error = -EEXIST;
+
+	for (int tries = 0; tries < NAMES_TRIED; tries++) {
 		snprintf(group->name, sizeof(group->name), tries ? PREFIX "%d-%d" : PREFIX "%d",
 			 (int)process, tries);
-		if (!mkdirat(group->parent, group->name, 0755)) {
-			if (open_locked(group))
-				return 0;
-		} else if (errno != EEXIST) {
-			return -errno;
+		if (mkdirat(group->parent, group->name, 0755)) {
+			if (errno != EEXIST)
+				return -errno;
+			continue;
 		}
+		error = enter(group, process);
+		if (!error)
+			return 0;
+		unlinkat(group->parent, group->name, AT_REMOVEDIR);
+		if (error != -ENOENT && error != -ENODEV)
+			return error;
 	}
-	return -EEXIST;
+	return error;
 }
 
 static int make_below(struct hf_group *group, int root, const char *path, pid_t process)
@@ -153,14 +174,9 @@ static int make_below(struct hf_group *group, int root, const char *path, pid_t 
 	if (group->parent < 0)
 		return -errno;
 	each_directory(group->parent, remove_left_over, NULL);
-	error = make_locked(group, process);
-	if (error) {
-		close(group->parent);
-		return error;
-	}
-	error = put_process(group->fd, process);
+	error = make_and_enter(group, process);
 	if (error)
-		hf_group_remove(group);
+		close(group->parent);
 	return error;
 }
 
@@ -198,13 +214,7 @@ void hf_group_leave(const struct hf_group *group, pid_t process)
 
 bool hf_group_lives(const struct hf_group *group)
 {
-	char text[256];
-	ssize_t got = pread(group->events, text, sizeof(text) - 1, 0);
-
-	if (got < 0)
-		return false; /* removed by somebody else */
-	text[got] = '\0';
-	return !strstr(text, "populated 0");
+	return lives(group->events);
 }
 
 int hf_group_remove(struct hf_group *group)

@@ -3,8 +3,8 @@
  * A cgroup of our own, for one program and all its descendants: below the caller's own cgroup2, so
  * that its limits and its delegation hold, else below the root. It has no controllers.
  *
- * Whoever made it keeps it locked. One that nobody has locked is a left-over: the next that is made
- * beside it removes it, once nothing lives in it.
+ * What is left of one whose maker was killed is removed when the next is made beside it, once nothing
+ * lives in it.
  */
 #ifndef HF_HOST_GROUP_H
 #define HF_HOST_GROUP_H
@@ -17,7 +17,7 @@
 
 struct hf_group {
 	int parent;	     /* open directory */
-	int fd;		     /* open directory, locked */
+	int fd;		     /* open directory */
 	int events;	     /* poll it for POLLPRI: hf_group_lives may have changed */
 	char name[32];	     /* in parent */
 	char path[PATH_MAX]; /* from the cgroup root, for people */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #define _GNU_SOURCE
-#include "host/host.h"
+#include "host/backend.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -23,7 +23,8 @@
 
 #include "holdfast.skel.h"
 
-struct hf_host {
+struct bpf_host {
+	struct hf_host front;
 	struct holdfast_bpf *bpf;
 	struct bpf_link *sweep, *owners;
 	struct bpf_link *steering[3], *traced[2];
@@ -39,34 +40,18 @@ struct hf_host {
 	uint64_t cgroup_id; /* the last one looked up, with its path */
 	char cgroup_path[PATH_MAX];
 	uint64_t armed; /* armings at the last pass */
-	char warning[512];
 	hf_wire_event_fn event_fn;
 	void *event_arg;
 };
 
-/* Two rules with the same stamp want the same of a connection (FNV-1a). */
-static uint64_t stamp_of(const struct hf_rule *rule)
+static struct bpf_host *of(struct hf_host *front)
 {
-	const struct {
-		const void *bytes;
-		size_t size;
-	} part[] = {
-		{ &rule->goals, sizeof(rule->goals) },
-		{ &rule->settings, sizeof(rule->settings) },
-		{ &rule->flags, sizeof(rule->flags) },
-		{ rule->name, sizeof(rule->name) },
-	};
-	uint64_t hash = 14695981039346656037u;
-
-	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++)
-		for (size_t j = 0; j < part[i].size; j++)
-			hash = (hash ^ ((const uint8_t *)part[i].bytes)[j]) * 1099511628211u;
-	return hash;
+	return (struct bpf_host *)front;
 }
 
 static int add_cgroup(void *arg, uint64_t id, bool matches)
 {
-	struct hf_host *host = arg;
+	struct bpf_host *host = arg;
 	uint64_t rules = matches;
 
 	return bpf_map__update_elem(host->bpf->maps.cgroups, &id, sizeof(id), &rules, sizeof(rules),
@@ -74,7 +59,7 @@ static int add_cgroup(void *arg, uint64_t id, bool matches)
 }
 
 /* Opened when first asked for: it costs more than all else that `list` needs. */
-static int cgroup_root(struct hf_host *host)
+static int cgroup_root(struct bpf_host *host)
 {
 	if (host->cgroup_root < 0)
 		host->cgroup_root = hf_cgroup_root();
@@ -82,7 +67,7 @@ static int cgroup_root(struct hf_host *host)
 }
 
 /* Cgroups come and go: the glob is looked up again before each pass. */
-static int resolve_cgroups(struct hf_host *host, struct hf_problem *problem)
+static int resolve_cgroups(struct bpf_host *host, struct hf_problem *problem)
 {
 	int error;
 
@@ -96,19 +81,19 @@ static int resolve_cgroups(struct hf_host *host, struct hf_problem *problem)
 			      strerror(-error));
 }
 
-static bool wants_owners(const struct hf_host *host)
+static bool wants_owners(const struct bpf_host *host)
 {
 	return (host->selection.gathers & HF_GATHER_OWNER) ||
 	       (host->selection.rule.match.fields & HF_MATCH_OWNER);
 }
 
 /* The pass over open files also finds namespaces that nothing but a socket holds. */
-static bool needs_owners_pass(const struct hf_host *host)
+static bool needs_owners_pass(const struct bpf_host *host)
 {
 	return wants_owners(host) || host->all_netns;
 }
 
-static int set_rule(struct hf_host *host, struct hf_problem *problem)
+static int set_rule(struct bpf_host *host, struct hf_problem *problem)
 {
 	struct hf_selection *selection = &host->selection;
 	struct hf_wire_rule wire = { .rule = selection->rule };
@@ -122,7 +107,7 @@ static int set_rule(struct hf_host *host, struct hf_problem *problem)
 	}
 	if (selection->cgroup)
 		wire.rule.match.fields |= HF_MATCH_CGROUP;
-	wire.stamp = stamp_of(&wire.rule);
+	wire.stamp = hf_rule_stamp(&wire.rule);
 	control->rules = 1;
 	control->by_owner = !!(wire.rule.match.fields & HF_MATCH_OWNER);
 	control->by_cgroup = !!selection->cgroup;
@@ -138,7 +123,7 @@ static int set_rule(struct hf_host *host, struct hf_problem *problem)
 }
 
 /* Ask only the processes that matter, where a guess need not be proved wrong. */
-static void narrow_owners(struct hf_host *host)
+static void narrow_owners(struct bpf_host *host)
 {
 	const struct hf_match *match = &host->selection.rule.match;
 	struct hf_control *control = &host->bpf->bss->control;
@@ -150,7 +135,7 @@ static void narrow_owners(struct hf_host *host)
 }
 
 /* The pass over the open files of one process. */
-static struct bpf_link *attach_owners(struct hf_host *host, uint32_t process)
+static struct bpf_link *attach_owners(struct bpf_host *host, uint32_t process)
 {
 	union bpf_iter_link_info info = { .task.pid = process };
 	LIBBPF_OPTS(bpf_iter_attach_opts, only, .link_info = &info, .link_info_len = sizeof(info));
@@ -158,7 +143,7 @@ static struct bpf_link *attach_owners(struct hf_host *host, uint32_t process)
 	return bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, &only);
 }
 
-static int attach_passes(struct hf_host *host, enum hf_use use, struct hf_problem *problem)
+static int attach_passes(struct bpf_host *host, enum hf_use use, struct hf_problem *problem)
 {
 	host->sweep = bpf_program__attach_iter(host->bpf->progs.hf_sweep, NULL);
 	if (!host->sweep)
@@ -182,7 +167,7 @@ static int attach_passes(struct hf_host *host, enum hf_use use, struct hf_proble
 }
 
 /* The pinned map; -1 = a fresh one is to be pinned (makes) or kept private. */
-static int recall(struct hf_host *host, bool makes)
+static int recall(struct bpf_host *host, bool makes)
 {
 	struct hf_problem problem = {};
 
@@ -190,9 +175,8 @@ static int recall(struct hf_host *host, bool makes)
 	if (host->place >= 0)
 		return hf_memory_get(host->place);
 	if (makes)
-		snprintf(host->warning, sizeof(host->warning),
-			 "what is done will not be remembered: %.200s; %.200s", problem.what,
-			 problem.mend);
+		hf_host_warn(&host->front, "what is done will not be remembered: %.200s; %.200s",
+			     problem.what, problem.mend);
 	return -1;
 }
 
@@ -211,7 +195,7 @@ static bool matches_all_visited(const struct hf_selection *selection)
 	       !match->fields && !match->states && !match->family && !match->direction;
 }
 
-static int become_watcher(struct hf_host *host, struct hf_problem *problem)
+static int become_watcher(struct bpf_host *host, struct hf_problem *problem)
 {
 	if (host->place < 0)
 		return 0;
@@ -239,16 +223,8 @@ static unsigned int modes_of(enum hf_use use)
 	return modes[use];
 }
 
-static void warn(struct hf_host *host, const char *text)
-{
-	size_t length = strlen(host->warning);
-
-	snprintf(host->warning + length, sizeof(host->warning) - length, "%s%s", length ? "; " : "",
-		 text);
-}
-
 /* What a watch goes without, because the kernel refused it. */
-static void warn_of_lacks(struct hf_host *host)
+static void warn_of_lacks(struct bpf_host *host)
 {
 	const struct {
 		const struct bpf_program *program;
@@ -262,10 +238,10 @@ static void warn_of_lacks(struct hf_host *host)
 
 	for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++)
 		if (!bpf_program__autoload(lacks[i].program))
-			warn(host, lacks[i].lack);
+			hf_host_warn(&host->front, "%s", lacks[i].lack);
 }
 
-static int load(struct hf_host *host, enum hf_use use, struct hf_problem *problem)
+static int load(struct bpf_host *host, enum hf_use use, struct hf_problem *problem)
 {
 	bool makes = use == HF_USE_ACT || use == HF_USE_WATCH;
 	struct hf_load load = {
@@ -292,41 +268,32 @@ static int load(struct hf_host *host, enum hf_use use, struct hf_problem *proble
 		close(load.memory);
 	else if (!failed && makes && host->place >= 0 &&
 		 hf_memory_pin(host->place, bpf_map__fd(host->bpf->maps.memory)))
-		snprintf(host->warning, sizeof(host->warning),
-			 "what is done will not be remembered: %s", strerror(errno));
+		hf_host_warn(&host->front, "what is done will not be remembered: %s",
+			     strerror(errno));
 	if (!failed && use == HF_USE_WATCH)
 		warn_of_lacks(host);
 	return failed;
 }
 
-int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selection *selection,
-		 struct hf_problem *problem)
+static void unsteer(struct hf_host *front)
 {
-	struct hf_host *host = calloc(1, sizeof(*host));
+	struct bpf_host *host = of(front);
 
-	if (!host)
-		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
-	host->selection = *selection;
-	host->place = host->watcher = host->netns.own_fd = host->cgroup_root = host->group = -1;
-	host->run = use == HF_USE_RUN;
-	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
-	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||
-	    load(host, use, problem) || set_rule(host, problem) ||
-	    attach_passes(host, use, problem)) {
-		hf_host_close(&host);
-		return -1;
+	for (size_t i = 0; i < sizeof(host->steering) / sizeof(*host->steering); i++) {
+		bpf_link__destroy(host->steering[i]);
+		host->steering[i] = NULL;
 	}
-	*out = host;
-	return 0;
+	for (size_t i = 0; i < sizeof(host->traced) / sizeof(*host->traced); i++) {
+		bpf_link__destroy(host->traced[i]);
+		host->traced[i] = NULL;
+	}
 }
 
-void hf_host_close(struct hf_host **slot)
+static void close_host(struct hf_host *front)
 {
-	struct hf_host *host = *slot;
+	struct bpf_host *host = of(front);
 
-	if (!host)
-		return;
-	hf_host_unsteer(host);
+	unsteer(front);
 	ring_buffer__free(host->ring);
 	bpf_link__destroy(host->sweep);
 	bpf_link__destroy(host->owners);
@@ -339,26 +306,45 @@ void hf_host_close(struct hf_host **slot)
 	if (host->cgroup_root >= 0)
 		close(host->cgroup_root);
 	free(host);
-	*slot = NULL;
 }
 
-const char *hf_host_warning(const struct hf_host *host)
+static int open_host(struct hf_host **out, enum hf_use use, const struct hf_selection *selection,
+		     struct hf_problem *problem)
 {
-	return host->warning;
+	struct bpf_host *host = calloc(1, sizeof(*host));
+
+	if (!host)
+		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
+	host->selection = *selection;
+	host->place = host->watcher = host->netns.own_fd = host->cgroup_root = host->group = -1;
+	host->run = use == HF_USE_RUN;
+	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
+	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||
+	    load(host, use, problem) || set_rule(host, problem) ||
+	    attach_passes(host, use, problem)) {
+		close_host(&host->front);
+		return -1;
+	}
+	*out = &host->front;
+	return 0;
 }
 
-const struct hf_counters *hf_host_counters(const struct hf_host *host)
+static const struct hf_counters *counters_of(const struct hf_host *front)
 {
-	return &host->bpf->bss->counters;
+	return &((const struct bpf_host *)front)->bpf->bss->counters;
 }
 
-bool hf_host_armed(const struct hf_host *host)
+static bool armed(const struct hf_host *front)
 {
+	const struct bpf_host *host = (const struct bpf_host *)front;
+
 	return host->watcher >= 0 || (host->place >= 0 && hf_watcher_lives(host->place));
 }
 
-const char *hf_host_cgroup(struct hf_host *host, uint64_t id)
+static const char *cgroup_of(struct hf_host *front, uint64_t id)
 {
+	struct bpf_host *host = of(front);
+
 	if (host->cgroup_id == id && id)
 		return host->cgroup_path;
 	if (!id || cgroup_root(host) < 0 ||
@@ -384,7 +370,7 @@ static int drain(struct bpf_link *link, hf_stream_fn take, void *arg, struct hf_
 
 static size_t take_netns(void *arg, char *bytes, size_t size, int *result)
 {
-	struct hf_host *host = arg;
+	struct bpf_host *host = arg;
 	struct hf_wire_netns found;
 	size_t taken = 0;
 
@@ -399,7 +385,7 @@ static size_t take_netns(void *arg, char *bytes, size_t size, int *result)
 /* Its connections, and the namespace that it is in; it may be gone meanwhile. */
 static int ask_process(void *arg, pid_t process)
 {
-	struct hf_host *host = arg;
+	struct bpf_host *host = arg;
 	struct bpf_link *owners;
 	char path[64];
 	int netns;
@@ -416,7 +402,7 @@ static int ask_process(void *arg, pid_t process)
 	return 0;
 }
 
-static int find_owners(struct hf_host *host, struct hf_problem *problem)
+static int find_owners(struct bpf_host *host, struct hf_problem *problem)
 {
 	struct hf_control *control = &host->bpf->bss->control;
 	uint8_t known = 1;
@@ -466,7 +452,7 @@ static void reset_counters(struct hf_counters *counters)
 	memset(counters->outcome, 0, sizeof(counters->outcome));
 }
 
-static void set_control(struct hf_host *host, unsigned int mode)
+static void set_control(struct bpf_host *host, unsigned int mode)
 {
 	const uint32_t judged = HF_STATES_JUDGED;
 	const uint32_t held = judged | 1u << HF_FIN_WAIT1 | 1u << HF_CLOSING | 1u << HF_LAST_ACK;
@@ -482,28 +468,51 @@ static void set_control(struct hf_host *host, unsigned int mode)
 	host->armed = before->armed;
 	control->pass++;
 	control->states = host->selection.states ? host->selection.states : held;
-	control->arms = hf_host_armed(host);
+	control->arms = armed(&host->front);
 	control->provisional = host->watcher >= 0;
 }
 
-static int pass_over(struct hf_host *host, size_t i, struct records *records,
-		     struct hf_problem *problem)
+static int in_netns(struct bpf_host *host, size_t i, hf_netns_fn fn, void *arg,
+		    struct hf_problem *problem)
 {
 	bool foreign = host->all_netns || host->selection.netns || i > 0;
 	int result;
 
-	host->bpf->bss->control.netns = host->netns.entry[i].inum;
 	if (foreign && hf_netns_enter(&host->netns, i, problem))
 		return host->run ? 0 : -1; /* a program may go where we may not follow */
-	result = drain(host->sweep, take_records, records, problem);
+	result = fn(arg, host->netns.entry[i].inum);
 	if (foreign && hf_netns_leave(&host->netns) && !result)
 		result = hf_problem_set(problem, HF_EXIT_FAILED, NULL,
 					"cannot come back from a network namespace");
 	return result;
 }
 
+static int each_netns(struct hf_host *front, hf_netns_fn fn, void *arg, struct hf_problem *problem)
+{
+	struct bpf_host *host = of(front);
+	int result = 0;
+
+	for (size_t i = 0; !result && i < host->netns.count; i++)
+		result = in_netns(host, i, fn, arg, problem);
+	return result;
+}
+
+struct sweep {
+	struct bpf_host *host;
+	struct records records;
+	struct hf_problem *problem;
+};
+
+static int sweep_netns(void *arg, uint32_t netns)
+{
+	struct sweep *sweep = arg;
+
+	sweep->host->bpf->bss->control.netns = netns;
+	return drain(sweep->host->sweep, take_records, &sweep->records, sweep->problem);
+}
+
 /* Where the kernel refuses a pass the callbacks of open sockets, tracepoints stand in for them. */
-static void trace_unheard(struct hf_host *host)
+static void trace_unheard(struct bpf_host *host)
 {
 	struct bpf_program *program[] = { host->bpf->progs.hf_traced_state,
 					  host->bpf->progs.hf_traced_retransmit };
@@ -515,10 +524,11 @@ static void trace_unheard(struct hf_host *host)
 			host->traced[i] = bpf_program__attach_trace(program[i]);
 }
 
-int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void *arg,
-		 struct hf_problem *problem)
+static int pass(struct hf_host *front, unsigned int mode, hf_record_fn fn, void *arg,
+		struct hf_problem *problem)
 {
-	struct records records = { fn, arg };
+	struct bpf_host *host = of(front);
+	struct sweep sweep = { host, { fn, arg }, problem };
 	int result = 0;
 
 	set_control(host, mode);
@@ -529,14 +539,15 @@ int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void 
 		hf_netns_refresh(&host->netns);
 	if (mode & HF_MODE_OWNERS)
 		result = find_owners(host, problem);
-	for (size_t i = 0; !result && i < host->netns.count; i++)
-		result = pass_over(host, i, &records, problem);
+	if (!result)
+		result = each_netns(front, sweep_netns, &sweep, problem);
 	trace_unheard(host);
 	return result;
 }
 
-int hf_host_steer(struct hf_host *host, int cgroup, struct hf_problem *problem)
+static int steer(struct hf_host *front, int cgroup, struct hf_problem *problem)
 {
+	struct bpf_host *host = of(front);
 	struct bpf_program *program[] = {
 		host->bpf->progs.hf_sock_create, /* first: sockops finds what it stored */
 		host->bpf->progs.hf_sockops,
@@ -561,20 +572,9 @@ int hf_host_steer(struct hf_host *host, int cgroup, struct hf_problem *problem)
 	return 0;
 }
 
-void hf_host_unsteer(struct hf_host *host)
+static void confine(struct hf_host *front, bool paths)
 {
-	for (size_t i = 0; i < sizeof(host->steering) / sizeof(*host->steering); i++) {
-		bpf_link__destroy(host->steering[i]);
-		host->steering[i] = NULL;
-	}
-	for (size_t i = 0; i < sizeof(host->traced) / sizeof(*host->traced); i++) {
-		bpf_link__destroy(host->traced[i]);
-		host->traced[i] = NULL;
-	}
-}
-
-void hf_host_confine(struct hf_host *host, bool paths)
-{
+	struct bpf_host *host = of(front);
 	uint64_t kept = 0;
 
 	if (paths && cgroup_root(host) >= 0)
@@ -590,26 +590,46 @@ void hf_host_confine(struct hf_host *host, bool paths)
 
 static int hear_event(void *arg, void *data, size_t size)
 {
-	struct hf_host *host = arg;
+	struct bpf_host *host = arg;
 
 	if (size >= sizeof(struct hf_wire_event))
 		host->event_fn(host->event_arg, data);
 	return 0;
 }
 
-int hf_host_event_fd(const struct hf_host *host)
+static int event_fd(const struct hf_host *front)
 {
-	struct hf_host *writable = (struct hf_host *)host;
+	struct bpf_host *host = of((struct hf_host *)front);
 
 	if (!host->ring)
-		writable->ring = ring_buffer__new(bpf_map__fd(host->bpf->maps.events), hear_event,
-						  writable, NULL);
+		host->ring = ring_buffer__new(bpf_map__fd(host->bpf->maps.events), hear_event, host,
+					      NULL);
 	return host->ring ? ring_buffer__epoll_fd(host->ring) : -ENOMEM;
 }
 
-int hf_host_read_events(struct hf_host *host, hf_wire_event_fn fn, void *arg)
+static int read_events(struct hf_host *front, hf_wire_event_fn fn, void *arg)
 {
+	struct bpf_host *host = of(front);
+
 	host->event_fn = fn;
 	host->event_arg = arg;
 	return ring_buffer__consume(host->ring);
 }
+
+const struct hf_backend hf_backend_bpf = {
+	.name = "bpf",
+	.uses = ~0u,
+	.gathers = ~0u,
+	.open = open_host,
+	.close = close_host,
+	.pass = pass,
+	.each_netns = each_netns,
+	.counters = counters_of,
+	.armed = armed,
+	.cgroup = cgroup_of,
+	.steer = steer,
+	.unsteer = unsteer,
+	.confine = confine,
+	.event_fd = event_fd,
+	.read_events = read_events,
+};

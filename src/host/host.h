@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * This host's TCP connections through eBPF: one pass shows, applies or gives back; steering
- * brings new connections under the rules and reports what becomes of them.
+ * This host's TCP connections, through eBPF or without it: one pass shows, applies or gives back;
+ * steering brings new connections under the rules and reports what becomes of them.
  */
 #ifndef HF_HOST_HOST_H
 #define HF_HOST_HOST_H
@@ -14,6 +14,12 @@
 
 struct hf_host;
 
+enum hf_by {
+	HF_BY_ANY = 0, /* eBPF where it is usable, else sock_diag where that can do what is asked */
+	HF_BY_BPF,
+	HF_BY_DIAG,
+};
+
 /* Which connections, and what is wanted of them. */
 struct hf_selection {
 	struct hf_rule rule; /* match: numbers only; netns is filled in by hf_host_open */
@@ -23,6 +29,7 @@ struct hf_selection {
 	uint32_t audits;     /* bit n: enum hf_verdict n; 0 = any */
 	bool judge;	     /* judge by the rule's goals, not by those remembered */
 	uint32_t gathers;    /* enum hf_gather: what records shall say */
+	enum hf_by backend;
 };
 
 enum hf_use {
@@ -36,17 +43,24 @@ enum hf_use {
 /*
  * Load what the use needs. -1 with a problem: HF_EXIT_MISSING where privileges or the kernel
  * do not allow it, HF_EXIT_FAILED where another watcher lives.
+ *
+ * Without eBPF (host/diag) what the process may not look into is HF_RECORD_HIDDEN, nothing is
+ * remembered for longer than the host is open, user timeouts are fixed (HF_RULE_ARM is taken for
+ * HF_RULE_FIXED_TIMEOUT), and passes find what is new and what has ended.
  */
 int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selection *selection,
 		 struct hf_problem *problem);
 void hf_host_close(struct hf_host **host);
 
-/* A warning that came up while opening ("" = none): what is done will not be remembered. */
+/* Warnings that came up while opening ("" = none): what has to be done without. */
 const char *hf_host_warning(const struct hf_host *host);
 
+/* Do passes have to find new connections, and those that ended? Then one a second is to be made. */
+bool hf_host_polls(const struct hf_host *host);
+
 /*
- * Called for each record, the thread being in its network namespace; non-zero ends the pass and is
- * returned by it.
+ * Called for each record, the thread being in its network namespace (with eBPF); non-zero ends the
+ * pass and is returned by it.
  */
 typedef int (*hf_record_fn)(void *arg, const struct hf_record *record);
 
@@ -56,6 +70,13 @@ typedef int (*hf_record_fn)(void *arg, const struct hf_record *record);
 int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void *arg,
 		 struct hf_problem *problem);
 const struct hf_counters *hf_host_counters(const struct hf_host *host);
+
+/*
+ * Call fn in each selected namespace that is known by now, the thread being in it. The first result
+ * other than 0 ends it and is returned; -1 with a problem where a namespace cannot be entered.
+ */
+typedef int (*hf_netns_fn)(void *arg, uint32_t netns);
+int hf_host_each_netns(struct hf_host *host, hf_netns_fn fn, void *arg, struct hf_problem *problem);
 
 /* Does a watcher live that arms user timeouts? (Ourselves included.) */
 bool hf_host_armed(const struct hf_host *host);

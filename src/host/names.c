@@ -16,13 +16,13 @@ bool hf_process_lives(uint32_t pid)
 	return !kill((pid_t)pid, 0) || errno == EPERM;
 }
 
-static bool has_name(const char *pid, const char *name)
+bool hf_process_name(uint32_t pid, char name[HF_PROCESS_NAME])
 {
 	char path[64], comm[HF_PROCESS_NAME + 1] = "";
 	size_t length;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
@@ -30,7 +30,16 @@ static bool has_name(const char *pid, const char *name)
 	fclose(file);
 	if (length) /* the kernel ends it with a newline, which a name may hold, too */
 		comm[length - 1] = '\0';
-	return !strncmp(comm, name, HF_PROCESS_NAME - 1);
+	memcpy(name, comm, HF_PROCESS_NAME);
+	return true;
+}
+
+static bool has_name(const char *pid, const char *name)
+{
+	char comm[HF_PROCESS_NAME];
+
+	return hf_process_name((uint32_t)strtoul(pid, NULL, 10), comm) &&
+	       !strncmp(comm, name, HF_PROCESS_NAME - 1);
 }
 
 bool hf_process_name_lives(const char *name)

@@ -8,8 +8,10 @@ of the machine shares. It ends with its stdin.
 """
 import ctypes
 import errno
+import hashlib
 import json
 import os
+import random
 import select
 import socket
 import struct
@@ -70,7 +72,7 @@ def connect(host, port, count=1, options=None):
         sock.settimeout(5)
         for name, value in (options or {}).items():
             sock.setsockopt(*OPTIONS[name], value)
-        sock.connect((host, port))
+        sock.connect(socket.getaddrinfo(host, port)[0][4] if "%" in host else (host, port))
         made.append(keep(sock))
     return made
 
@@ -130,6 +132,31 @@ def fill(id):
         except BlockingIOError:
             pass
     return sent
+
+
+def pour(id, seconds):
+    """Write all the time, in pieces of any size, and close; how much it was, and its checksum."""
+    sock, digest, sent, until = sockets[id], hashlib.sha256(), 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        piece = os.urandom(random.randrange(1, 3000))
+        sock.sendall(piece)
+        digest.update(piece)
+        sent += len(piece)
+        time.sleep(random.uniform(0, 0.01))
+    shutdown(id)
+    return {"bytes": sent, "sum": digest.hexdigest()}
+
+
+def swallow(id):
+    """Read to the end."""
+    digest, got = hashlib.sha256(), 0
+    sockets[id].settimeout(30)
+    while True:
+        part = sockets[id].recv(65536)
+        if not part:
+            return {"bytes": got, "sum": digest.hexdigest()}
+        digest.update(part)
+        got += len(part)
 
 
 def drain(id, size, timeout):

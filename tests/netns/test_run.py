@@ -152,6 +152,16 @@ def test_the_other_end_is_left_alone(lab, mechanism):
     assert_untouched(far.options())
 
 
+def test_other_programs_beside_it_are_left_alone(lab):
+    before, _ = lab.pair().connect()
+    near, _ = ends(lab, under("bpf"))
+    after, _ = lab.connect()
+    time.sleep(11)  # a full pass
+    assert_planned(lab, near.options(), POLICY)
+    assert_untouched(before.options())
+    assert_untouched(after.options())
+
+
 @BOTH
 @pytest.mark.parametrize("idle, interval, count", [(3, 1, 4), (5, 2, 5)])
 def test_stricter_settings_are_kept_as_they_are(lab, mechanism, idle, interval, count):
@@ -368,6 +378,20 @@ def test_what_a_killed_keeper_left_behind_goes_with_the_next_run(lab):
     assert os.path.exists(path)
     lab.run("run", "--quiet", "--", "true")
     assert not os.path.exists(path)
+
+
+@only_once
+def test_cgroups_that_a_program_makes_are_its_own_until_it_has_ended(lab):
+    marker = f"{SESSION}-{lab.number}-own"
+    program = lab.popen([*under("bpf"), "sh", "-c", "read x", marker], stdin=subprocess.PIPE)
+    wait_until(lambda: "holdfast-run-" in cgroup_of(program.pid), 5, "it is in its cgroup")
+    path = cgroup_of(program.pid)
+    os.makedirs(cgroup2() + path + "/one/two")
+    lab.run("run", "--quiet", "--", "true")
+    assert os.path.exists(cgroup2() + path + "/one/two"), "empty, but the program's"
+    program.stdin.close()
+    program.wait(5)
+    ended(lab, marker, path)
 
 
 def test_in_a_delegated_cgroup_without_root(lab):

@@ -11,7 +11,7 @@
 #include "host/bpf/maps.h"
 #include "host/bpf/socket.h"
 
-#include "host/bpf/settings.h"
+#include "host/bpf/wishes.h"
 
 extern struct hf_memory_map memory SEC(".maps");
 extern struct hf_owners_map owners SEC(".maps");
@@ -51,64 +51,6 @@ static __always_inline int write_settings(void *target, const struct hf_settings
 	return failed;
 }
 
-/* What was written and is still so is ours; all else is the program's own wish. */
-static __always_inline void take_wishes(struct hf_memory *m, const struct hf_settings *now)
-{
-	if (now->keepalive != m->written.keepalive)
-		m->original.keepalive = now->keepalive;
-	if (now->idle != m->written.idle)
-		m->original.idle = now->idle;
-	if (now->interval != m->written.interval)
-		m->original.interval = now->interval;
-	if (now->count != m->written.count)
-		m->original.count = now->count;
-	if (now->user_timeout_ms != m->written.user_timeout_ms &&
-	    (!m->armed_ms || now->user_timeout_ms != m->armed_ms))
-		m->original.user_timeout_ms = now->user_timeout_ms;
-}
-
-static __always_inline bool same_settings(const struct hf_settings *a, const struct hf_settings *b)
-{
-	return a->keepalive == b->keepalive && a->idle == b->idle && a->interval == b->interval &&
-	       a->count == b->count;
-}
-
-/*
- * A user timeout that begins to stand (fixed by apply, or the program's own lowered to its set)
- * would end a socket silent for so long after fewer than two lost probes.
- */
-static __always_inline bool too_silent(const struct hf_settings *set, __u32 silent)
-{
-	__u32 room = set->count > 2 ? (set->count - 2) * set->interval * 1000 : 0;
-
-	return silent >= room;
-}
-
-static __always_inline void settle_timeout(const struct hf_wire_rule *r,
-					   const struct hf_settings *own, struct hf_settings *want,
-					   __u32 silent, __u32 *flags)
-{
-	if ((r->rule.flags & HF_RULE_FIXED_TIMEOUT) && !want->user_timeout_ms)
-		want->user_timeout_ms = hf_bpf_user_timeout(want);
-	if (!want->user_timeout_ms || want->user_timeout_ms == own->user_timeout_ms ||
-	    !too_silent(want, silent))
-		return;
-	want->user_timeout_ms = own->user_timeout_ms;
-	*flags |= HF_RECORD_TIMEOUT_LATER;
-}
-
-/* Restarts of the same rule find their own stamp and leave the socket in peace. */
-static __always_inline bool held_already(const struct hf_memory *m, const struct hf_wire_rule *r,
-					 const struct hf_settings *now, __u32 silent)
-{
-	if (!m || m->stamp != r->stamp || !same_settings(&m->written, now))
-		return false;
-	if ((m->flags & HF_MEMORY_TIMEOUT_LATER) && !too_silent(now, silent))
-		return false;
-	return now->user_timeout_ms == m->written.user_timeout_ms ||
-	       now->user_timeout_ms == m->armed_ms;
-}
-
 /* The callbacks a socket under a rule calls sockops for; other programs' flags stay. */
 static __always_inline int hear_callbacks(void *target, struct tcp_sock *tp, __u32 wanted)
 {
@@ -127,25 +69,6 @@ static __always_inline void copy_name(char *to, const char *from)
 #pragma unroll
 	for (int i = 0; i < HF_RULE_NAME / 8; i++)
 		t[i] = f[i];
-}
-
-static __always_inline __u32 memory_flags(const struct hf_wire_rule *r, __u32 outcome,
-					  const struct hf_settings *own,
-					  const struct hf_settings *want, __u32 record_flags)
-{
-	__u32 flags = 0;
-
-	if (r->rule.flags & HF_RULE_ARM)
-		flags |= HF_MEMORY_ARMS;
-	if (r->rule.flags & HF_RULE_OVERRIDE)
-		flags |= HF_MEMORY_OVERRIDE;
-	if (outcome == HF_OUTCOME_SET)
-		flags |= HF_MEMORY_REPLACED;
-	if (want->user_timeout_ms != own->user_timeout_ms)
-		flags |= HF_MEMORY_FIXED;
-	if (record_flags & HF_RECORD_TIMEOUT_LATER)
-		flags |= HF_MEMORY_TIMEOUT_LATER;
-	return flags;
 }
 
 static __always_inline struct hf_memory *remember(struct sock *sk, const struct hf_wire_rule *r,
@@ -182,32 +105,6 @@ static __always_inline bool crowded(void)
 }
 
 /*
- * What becomes of the socket (an hf_outcome), and the set it is to have; spread: idle is drawn
- * widely.
- */
-static __always_inline __u32 decide(const struct hf_wire_rule *r, const struct hf_settings *own,
-				    bool spread, struct hf_settings *want)
-{
-	switch (hf_bpf_decide(own, &r->rule.goals, &r->rule.settings,
-			      r->rule.flags & HF_RULE_OVERRIDE, want)) {
-	case HF_LEAVE_TIMEOUT:
-		return HF_OUTCOME_OWN_TIMEOUT;
-	case HF_LEAVE_STRICT:
-		return HF_OUTCOME_OWN_STRICTER;
-	case HF_KEEP:
-		*want = *own;
-		return HF_OUTCOME_KEPT;
-	}
-	/* A watcher leaves none standing, not even a shorter one: it arms (see look_after). */
-	if ((r->rule.flags & HF_RULE_ARM) && !r->rule.settings.user_timeout_ms)
-		want->user_timeout_ms = own->user_timeout_ms;
-	if (!want->user_timeout_ms) /* with one, an earlier start is not always an earlier end */
-		want->idle = spread ? hf_bpf_spread(want->idle, bpf_get_prandom_u32()) :
-				      hf_bpf_jitter(want->idle, bpf_get_prandom_u32());
-	return HF_OUTCOME_SET;
-}
-
-/*
  * A socket that began among very many was given a short idle. Once it was heard it has a phase of
  * its own and takes the usual one: later by then, so that no probe leaves at once.
  */
@@ -220,7 +117,7 @@ static __always_inline void narrow(void *target, const struct hf_wire_rule *r, _
 	    silent / 1000 >= m->written.idle)
 		return;
 	m->flags &= ~HF_MEMORY_SPREAD;
-	if (decide(r, &m->original, false, &want) == HF_OUTCOME_SET &&
+	if (decide(r, &m->original, false, bpf_get_prandom_u32(), &want) == HF_OUTCOME_SET &&
 	    want.idle > m->written.idle && !set_option(target, SOL_TCP, TCP_KEEPIDLE, want.idle))
 		m->written.idle = want.idle;
 }
@@ -256,7 +153,7 @@ static __always_inline __u32 hold(void *target, struct tcp_sock *tp, const struc
 		own = m->original;
 	}
 	spread = crowded();
-	outcome = decide(r, &own, spread, &want);
+	outcome = decide(r, &own, spread, bpf_get_prandom_u32(), &want);
 	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT)
 		return outcome;
 	settle_timeout(r, &own, &want, silent, flags);

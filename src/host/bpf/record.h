@@ -151,6 +151,56 @@ static __always_inline void gather_memory(const struct hf_memory *m, struct hf_r
 	copy_name(r->rule, m->rule);
 }
 
+static __always_inline bool is_ours(__u32 now, __u32 written, __u32 original)
+{
+	return now == written && now != original;
+}
+
+/* Which settings in force were written because of the rule, and are not the program's own. */
+static __always_inline __u8 settings_of_ours(const struct hf_settings *now,
+					     const struct hf_memory *m)
+{
+	const struct hf_settings *written = &m->written, *own = &m->original;
+	__u8 ours = 0;
+
+	if (is_ours(now->keepalive, written->keepalive, own->keepalive))
+		ours |= HF_SETTING_KEEPALIVE;
+	if (is_ours(now->idle, written->idle, own->idle))
+		ours |= HF_SETTING_IDLE;
+	if (is_ours(now->interval, written->interval, own->interval))
+		ours |= HF_SETTING_INTERVAL;
+	if (is_ours(now->count, written->count, own->count))
+		ours |= HF_SETTING_COUNT;
+	if (is_ours(now->user_timeout_ms, written->user_timeout_ms, own->user_timeout_ms) ||
+	    is_ours(now->user_timeout_ms, m->armed_ms, 0))
+		ours |= HF_SETTING_USER_TIMEOUT;
+	return ours;
+}
+
+static __always_inline void gather_origin(const struct tcp_sock *tp, const struct net *net,
+					  const struct hf_memory *m, struct hf_record *r)
+{
+	struct hf_wire_origin *o = &r->origin;
+
+	r->flags |= HF_RECORD_ORIGIN;
+	*o = (struct hf_wire_origin){};
+	o->idle = jiffies_to_s(net->ipv4.sysctl_tcp_keepalive_time);
+	o->interval = jiffies_to_s(net->ipv4.sysctl_tcp_keepalive_intvl);
+	o->count = net->ipv4.sysctl_tcp_keepalive_probes;
+	if (!tp->keepalive_time)
+		o->unset |= HF_SETTING_IDLE;
+	if (!tp->keepalive_intvl)
+		o->unset |= HF_SETTING_INTERVAL;
+	if (!tp->keepalive_probes)
+		o->unset |= HF_SETTING_COUNT;
+	o->since_ms = retransmitting_ms(tp);
+	if (!m)
+		return;
+	o->original = m->original;
+	o->memory = m->flags;
+	o->ours = settings_of_ours(&r->settings, m);
+}
+
 static __always_inline void read_facts(struct sock_common *skc, const struct hf_owner *owner,
 				       struct hf_facts *facts)
 {

@@ -236,6 +236,8 @@ static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 	gather_rest(tp, net, control.netns, hf_gathers, &record);
 	if (hf_gathers & HF_GATHER_COOKIE)
 		record.cookie = bpf_get_socket_cookie(sk);
+	if (hf_gathers & HF_GATHER_ORIGIN)
+		gather_origin(tp, net, m, &record);
 	gather_owner(owner, &record);
 	if (write_record(seq))
 		unwritten = (__u64)sk;

@@ -81,8 +81,9 @@ enum hf_outcome {		 /* of a rule on one socket, in one pass */
 	HF_OUTCOME_RESTORED,
 	HF_OUTCOME_REVIVED, /* probes had been unanswered and were answered */
 	HF_OUTCOME_FAILED,  /* the kernel refused a setting */
+	HF_OUTCOME_HIDDEN,  /* left: not ours to look into (without eBPF) */
 };
-#define HF_OUTCOMES 12 /* enum hf_outcome */
+#define HF_OUTCOMES 13 /* enum hf_outcome */
 
 #define HF_CROWD 500 /* sockets set within two seconds that may probe in one go */
 
@@ -96,8 +97,11 @@ enum hf_record_flag {
 	HF_RECORD_OWNER_SETTLED = 1 << 7,
 	HF_RECORD_TIMEOUT_LATER = 1 << 6, /* too long silent for a fixed user timeout */
 	HF_RECORD_NUMBERS = 1 << 8,	  /* numbers are filled */
+	HF_RECORD_ORIGIN = 1 << 9,	  /* origin is filled */
+	HF_RECORD_HIDDEN = 1 << 10,	  /* settings are not known (without eBPF) */
 };
-#define HF_RECORD_LONG (HF_RECORD_RULE | HF_RECORD_NUMBERS) /* not HF_RECORD_SHORT */
+/* Not HF_RECORD_SHORT. */
+#define HF_RECORD_LONG (HF_RECORD_RULE | HF_RECORD_NUMBERS | HF_RECORD_ORIGIN)
 #define HF_NO_PROBE UINT32_MAX
 
 enum hf_numbers_flag {
@@ -119,6 +123,24 @@ struct hf_wire_numbers {
 	uint16_t window;    /* as last advertised, raw */
 	uint16_t flags;	    /* enum hf_numbers_flag */
 	uint32_t reserved;
+};
+
+enum hf_setting { /* one of a socket's */
+	HF_SETTING_KEEPALIVE = 1 << 0,
+	HF_SETTING_IDLE = 1 << 1,
+	HF_SETTING_INTERVAL = 1 << 2,
+	HF_SETTING_COUNT = 1 << 3,
+	HF_SETTING_USER_TIMEOUT = 1 << 4,
+};
+
+/* Where a socket's settings come from. */
+struct hf_wire_origin {
+	struct hf_settings original;   /* what the program itself wants, with HF_RECORD_RULE */
+	uint32_t idle, interval, count; /* the sysctls of its namespace */
+	uint16_t memory;		/* enum hf_memory_flag */
+	uint8_t ours;			/* enum hf_setting: in force because Holdfast wrote it */
+	uint8_t unset;			/* enum hf_setting: the sysctl is in force */
+	uint32_t since_ms;		/* the first unanswered retransmission was so long ago */
 };
 
 /* One connection as a pass saw it. */
@@ -148,7 +170,10 @@ struct hf_record {
 	struct hf_goals goals;
 	uint32_t armed_ms;
 	_Alignas(8) char rule[HF_RULE_NAME];
-	struct hf_wire_numbers numbers; /* only with HF_RECORD_NUMBERS */
+	union {
+		struct hf_wire_numbers numbers; /* only with HF_RECORD_NUMBERS */
+		struct hf_wire_origin origin;	/* only with HF_RECORD_ORIGIN, never both */
+	};
 };
 #define HF_RECORD_SHORT offsetof(struct hf_record, goals)
 
@@ -157,10 +182,12 @@ enum hf_wire_event_kind {
 	HF_WIRE_ENDED, /* error says how: 0 = closed */
 };
 
+#define HF_ERROR_UNKNOWN -1 /* its peer did not answer, but what the program was told is not known */
+
 struct hf_wire_event {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t kind;	  /* enum hf_wire_event_kind */
-	int32_t error;	  /* errno the program sees */
+	int32_t error;	  /* errno the program sees, HF_ERROR_UNKNOWN, 0 = none */
 	struct hf_record record;
 };
 
@@ -191,9 +218,10 @@ enum hf_gather {
 	HF_GATHER_COOKIE = 1 << 6,
 	HF_GATHER_UID = 1 << 7,
 	HF_GATHER_NUMBERS = 1 << 8,
+	HF_GATHER_ORIGIN = 1 << 9, /* instead of numbers */
 };
 #define HF_GATHER_BOUNDS (HF_GATHER_MEMORY | HF_GATHER_RETRANSMISSION) /* what they depend on */
-#define HF_GATHER_ALL (HF_GATHER_NUMBERS - 1) /* all but these, which only probes want */
+#define HF_GATHER_ALL (HF_GATHER_NUMBERS - 1) /* all but these, which only `check` and `why` want */
 
 /* Set by user space before each pass. */
 struct hf_control {

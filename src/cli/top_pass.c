@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/top_pass.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "host/netstat.h"
+
+#define GRAVES 32	   /* dead ones that are shown for a while */
+#define MOURNED_MS 10000   /* for so long */
+#define ORDINARY_A_PASS 16 /* comings and goings told of one pass: they must not bury the rest */
+
+struct hf_top_pass {
+	struct hf_top_scope scope;
+	struct hf_top_seen *seen;
+	struct hf_top_frame *frame; /* of the pass that goes on */
+	struct hf_netstat netstat;
+	struct hf_top_event event[HF_TOP_EVENTS], grave[GRAVES]; /* rings */
+	uint64_t events, graves;				 /* so far */
+	uint64_t changes[HF_TOP_CHANGES];			 /* of the pass */
+	int64_t time_ms;					 /* of the pass, since the epoch */
+	uint64_t at_ms, last_at_ms; /* CLOCK_MONOTONIC, of this pass and the one before */
+	uint64_t last_probes, last_deaths;
+	bool armed;
+};
+
+int64_t hf_top_clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+int hf_top_frame_init(struct hf_top_frame *frame, unsigned int rows)
+{
+	*frame = (struct hf_top_frame){ 0 };
+	return hf_top_list_init(&frame->list, rows);
+}
+
+void hf_top_frame_free(struct hf_top_frame *frame)
+{
+	hf_top_list_free(&frame->list);
+}
+
+static void on_change(void *arg, enum hf_top_change change, const struct hf_top_known *known)
+{
+	struct hf_top_pass *pass = arg;
+	bool ordinary = change == HF_TOP_APPEARED || change == HF_TOP_GONE;
+	const struct hf_top_event event = { change, pass->time_ms, *known };
+
+	pass->changes[change]++;
+	if (change == HF_TOP_DIED)
+		pass->grave[pass->graves++ % GRAVES] = event;
+	if (!ordinary || pass->changes[HF_TOP_APPEARED] + pass->changes[HF_TOP_GONE] <= ORDINARY_A_PASS)
+		pass->event[pass->events++ % HF_TOP_EVENTS] = event;
+}
+
+struct hf_top_pass *hf_top_pass_new(const struct hf_top_scope *scope)
+{
+	struct hf_top_pass *pass = calloc(1, sizeof(*pass));
+
+	if (!pass)
+		return NULL;
+	pass->scope = *scope;
+	pass->seen = hf_top_seen_new(on_change, pass);
+	if (!pass->seen)
+		hf_top_pass_free(&pass);
+	return pass;
+}
+
+void hf_top_pass_free(struct hf_top_pass **slot)
+{
+	if (!*slot)
+		return;
+	hf_top_seen_free(&(*slot)->seen);
+	hf_netstat_free(&(*slot)->netstat);
+	free(*slot);
+	*slot = NULL;
+}
+
+/*
+ * States and verdicts are chosen here, not in the kernel: a connection that comes to be in another
+ * one has not gone.
+ */
+static bool in_scope(const struct hf_top_scope *scope, const struct hf_connection *connection)
+{
+	return (scope->states >> connection->record->state & 1) &&
+	       (!scope->audits || (scope->audits >> connection->verdict & 1));
+}
+
+static int on_record(void *arg, const struct hf_record *record)
+{
+	struct hf_top_pass *pass = arg;
+	struct hf_top_frame *frame = pass->frame;
+	struct hf_connection connection = { .host = pass->scope.host };
+	bool wanted;
+
+	if (pass->scope.stop && *pass->scope.stop)
+		return 1;
+	hf_connection_judge(record, pass->scope.policy, pass->armed, &connection);
+	wanted = in_scope(&pass->scope, &connection);
+	if (hf_top_seen_record(pass->seen, record, wanted))
+		return -ENOMEM;
+	if (record->cookie && record->cookie == frame->list.view.chosen) {
+		hf_top_row_set(&frame->chosen, &connection);
+		frame->chosen_at_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC);
+	}
+	if (wanted)
+		hf_top_list_add(&frame->list, &connection);
+	return 0;
+}
+
+static int on_netns(void *arg, uint32_t netns)
+{
+	struct hf_top_pass *pass = arg;
+
+	return hf_netstat_look(&pass->netstat, netns);
+}
+
+/* Those that died lately stay among the rows for a while. */
+static void add_dead(struct hf_top_pass *pass)
+{
+	struct hf_connection connection = { .host = pass->scope.host };
+	struct hf_record record;
+
+	for (uint64_t i = 0; i < GRAVES && i < pass->graves; i++) {
+		if (pass->time_ms - pass->grave[i].time_ms > MOURNED_MS)
+			continue;
+		hf_top_known_record(&pass->grave[i].known, true, &record);
+		hf_connection_judge(&record, pass->scope.policy, false, &connection);
+		hf_top_list_add(&pass->frame->list, &connection);
+	}
+}
+
+static void copy_events(const struct hf_top_pass *pass, struct hf_top_frame *frame)
+{
+	frame->events = pass->events < HF_TOP_EVENTS ? (unsigned int)pass->events : HF_TOP_EVENTS;
+	for (unsigned int i = 0; i < frame->events; i++)
+		frame->event[i] = pass->event[(pass->events - 1 - i) % HF_TOP_EVENTS];
+}
+
+static void count_rates(struct hf_top_pass *pass, struct hf_top_rates *rates)
+{
+	double seconds = (double)(pass->at_ms - pass->last_at_ms) / 1000;
+
+	*rates = (struct hf_top_rates){ .known = pass->last_at_ms && seconds > 0 };
+	if (rates->known) {
+		rates->probes = (double)(pass->netstat.probes - pass->last_probes) / seconds;
+		rates->deaths = (double)(pass->netstat.timeouts - pass->last_deaths) / seconds;
+		rates->appeared = (double)pass->changes[HF_TOP_APPEARED] / seconds;
+		rates->gone = (double)(pass->changes[HF_TOP_GONE] + pass->changes[HF_TOP_DIED]) /
+			      seconds;
+	}
+	rates->deaths_so_far = pass->netstat.timeouts;
+	pass->last_probes = pass->netstat.probes;
+	pass->last_deaths = pass->netstat.timeouts;
+}
+
+static void find_cgroup(const struct hf_top_pass *pass, struct hf_top_frame *frame)
+{
+	const char *path = NULL;
+
+	if (frame->chosen_at_ms)
+		path = hf_host_cgroup(pass->scope.host, frame->chosen.record.cgroup);
+	snprintf(frame->cgroup, sizeof(frame->cgroup), "%s", path ? path : "");
+}
+
+static int fail(int error, struct hf_problem *problem)
+{
+	return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "cannot look at the connections: %s",
+			      strerror(-error));
+}
+
+static void begin(struct hf_top_pass *pass, const struct hf_top_view *view,
+		  struct hf_top_frame *frame)
+{
+	pass->frame = frame;
+	pass->time_ms = hf_top_clock_ms(CLOCK_REALTIME);
+	pass->armed = hf_host_armed(pass->scope.host);
+	memset(pass->changes, 0, sizeof(pass->changes));
+	frame->time_ms = pass->time_ms;
+	frame->chosen_at_ms = 0;
+	hf_top_list_begin(&frame->list, view);
+	hf_top_seen_begin(pass->seen);
+}
+
+/* The kernel's counters come last: whom this pass misses is counted by then. */
+static void end(struct hf_top_pass *pass, uint64_t begun_ms)
+{
+	struct hf_top_frame *frame = pass->frame;
+
+	pass->at_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC);
+	hf_top_seen_end(pass->seen, pass->netstat.timeouts - pass->last_deaths);
+	add_dead(pass);
+	hf_top_list_end(&frame->list);
+	count_rates(pass, &frame->rates);
+	copy_events(pass, frame);
+	find_cgroup(pass, frame);
+	frame->pass_ms = (uint32_t)(pass->at_ms - begun_ms);
+	pass->last_at_ms = pass->at_ms;
+}
+
+int hf_top_pass_run(struct hf_top_pass *pass, const struct hf_top_view *view,
+		    struct hf_top_frame *frame, struct hf_problem *problem)
+{
+	uint64_t begun_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC);
+	int result;
+
+	begin(pass, view, frame);
+	result = hf_host_pass(pass->scope.host, HF_MODE_SHOW | HF_MODE_OWNERS, on_record, pass,
+			      problem);
+	if (!result)
+		result = hf_host_each_netns(pass->scope.host, on_netns, pass, problem);
+	if (result < -1)
+		return fail(result, problem);
+	if (result)
+		return result;
+	end(pass, begun_ms);
+	return 0;
+}

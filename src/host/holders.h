@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All processes that hold a socket, where a pass tells the lowest only. */
+#ifndef HF_HOST_HOLDERS_H
+#define HF_HOST_HOLDERS_H
+
+#include <stddef.h>
+
+#include "host/bpf/wire.h"
+
+struct hf_holder {
+	uint32_t pid;
+	char process[HF_PROCESS_NAME]; /* its group leader's name */
+};
+
+/*
+ * The inode number that /proc/PID/fd shows of a connection's socket, 0 = unknown or held by nobody. The
+ * record must hold the cookie; the calling thread be in its network namespace.
+ */
+uint32_t hf_socket_inode(const struct hf_record *record);
+
+/*
+ * The processes that hold it, by ascending pid; those only that this process may look into
+ * (CAP_SYS_PTRACE: all). Returns how many there are, of which `most` at most are filled.
+ */
+size_t hf_holders_find(uint32_t inode, struct hf_holder *out, size_t most);
+
+#endif
