@@ -55,8 +55,7 @@ static int run(int argc, char **argv)
 	if (hf_host_open(&host, HF_USE_ACT, &selection, &problem))
 		return hf_command_fail(&problem);
 	hf_host_confine(host, false);
-	if (*hf_host_warning(host))
-		fprintf(stderr, "holdfast: %s\n", hf_host_warning(host));
+	hf_command_warn(hf_host_warning(host));
 	if (request.output.json)
 		table = hf_outcome_table();
 	if (hf_host_pass(host, HF_MODE_ACT | HF_MODE_OWNERS | (table ? HF_MODE_REPORT : 0), take,
@@ -69,6 +68,9 @@ static int run(int argc, char **argv)
 	} else if (!exit) {
 		exit = summarize(hf_host_counters(host));
 	}
+	if (hf_host_counters(host)->outcome[HF_OUTCOME_HIDDEN])
+		exit = hf_connection_say_hidden(
+			hf_host_counters(host)->outcome[HF_OUTCOME_HIDDEN], "set", exit);
 	hf_host_close(&host);
 	return exit;
 }

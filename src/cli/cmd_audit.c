@@ -25,6 +25,7 @@ struct tallies {
 struct audit {
 	struct tally total;
 	struct tallies programs, rules;
+	uint64_t hidden; /* could not be judged: their settings are not known */
 	const struct hf_goals *policy;
 	bool armed;
 };
@@ -72,8 +73,10 @@ static int count(void *arg, const struct hf_record *record)
 	bool owned = record->flags & HF_RECORD_OWNER, ruled = record->flags & HF_RECORD_RULE;
 
 	hf_connection_judge(record, audit->policy, audit->armed, &connection);
-	if (connection.verdict == HF_NOT_JUDGED)
+	if (connection.verdict == HF_NOT_JUDGED) {
+		audit->hidden += hf_connection_is_hidden(record);
 		return 0;
+	}
 	if (owned)
 		memcpy(process, record->process, HF_PROCESS_NAME);
 	program = tally_of(&audit->programs, process, owned);
@@ -146,6 +149,7 @@ static int run(int argc, char **argv)
 	audit.policy = request.policy.given ? &selection.rule.goals : NULL;
 	if (hf_host_open(&host, HF_USE_LOOK, &selection, &problem))
 		return hf_command_fail(&problem);
+	hf_command_warn(hf_host_warning(host));
 	hf_host_confine(host, false);
 	audit.armed = hf_host_armed(host);
 	failed = hf_host_pass(host, HF_MODE_SHOW | HF_MODE_OWNERS, count, &audit, &problem);
@@ -154,6 +158,8 @@ static int run(int argc, char **argv)
 	exit = failed ? hf_command_fail(&problem) : report(&audit, request.output.json);
 	if (!exit && sum_of(&audit.total) > audit.total.count[HF_PROTECTED])
 		exit = HF_EXIT_BAD_NEWS;
+	if (!failed && audit.hidden)
+		exit = hf_connection_say_hidden(audit.hidden, "judged", exit);
 	hf_host_close(&host);
 	free(audit.programs.tally);
 	free(audit.rules.tally);

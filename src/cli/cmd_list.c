@@ -99,6 +99,7 @@ static int list_connections(const struct list_options *options, struct list *lis
 
 	if (hf_host_open(&list->host, HF_USE_LOOK, selection, problem))
 		return hf_command_fail(problem);
+	hf_command_warn(hf_host_warning(list->host));
 	hf_host_confine(list->host, list->columns.gathers & HF_GATHER_CGROUP);
 	list->armed = hf_host_armed(list->host);
 	list->table = hf_table_open(list->columns.column, list->columns.count,

@@ -78,14 +78,14 @@ static const struct argp argp = {
 	.children = hf_request_children,
 };
 
-static void emit(struct watch *watch, const struct hf_event *event)
+static void emit(struct watch *watch, const struct hf_notice *event)
 {
 	hf_event_print(event, watch->json, watch->colour, stdout);
 }
 
 static void on_wire_event(void *arg, const struct hf_wire_event *wire)
 {
-	struct hf_event event;
+	struct hf_notice event;
 
 	hf_event_of_wire(wire, &event);
 	emit(arg, &event);
@@ -95,7 +95,7 @@ static void on_wire_event(void *arg, const struct hf_wire_event *wire)
 static int on_record(void *arg, const struct hf_record *record)
 {
 	struct watch *watch = arg;
-	struct hf_event event;
+	struct hf_notice event;
 
 	switch (record->outcome) {
 	case HF_OUTCOME_SET:
@@ -128,7 +128,7 @@ static void flush(struct watch *watch)
 static void say_lost(struct watch *watch)
 {
 	uint64_t lost = hf_host_counters(watch->host)->lost;
-	struct hf_event event;
+	struct hf_notice event;
 	char action[64];
 
 	if (lost == watch->lost)
@@ -299,10 +299,9 @@ static int run(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes must not keep us from tidying up */
 	if (hf_host_open(&watch.host, HF_USE_WATCH, &selection, &watch.problem))
 		return hf_command_fail(&watch.problem);
-	if (*hf_host_warning(watch.host))
-		fprintf(stderr, "holdfast: %s\n", hf_host_warning(watch.host));
+	hf_command_warn(hf_host_warning(watch.host));
 	hf_watching_init(&watch.watching, watch.host, &selection.rule.goals, full_pass(&selection),
-			 FULL_PASS_S);
+			 hf_host_polls(watch.host) ? 1 : FULL_PASS_S);
 	if (start(&watch, &selection)) {
 		exit = hf_command_fail(&watch.problem);
 	} else {

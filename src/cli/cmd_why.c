@@ -337,8 +337,10 @@ static int run(int argc, char **argv)
 	all.netns = options.request.filter.netns;
 	all.states = ALL_STATES;
 	all.gathers = HF_GATHER_ALL | HF_GATHER_ORIGIN;
+	all.backend = given.backend;
 	if (hf_host_open(&host, HF_USE_LOOK, &all, &problem))
 		return hf_command_fail(&problem);
+	hf_command_warn(hf_host_warning(host));
 	failed = hf_host_pass(host, HF_MODE_SHOW | HF_MODE_OWNERS, look, &search, &problem);
 	if (failed == -ENOMEM)
 		hf_problem_set(&problem, HF_EXIT_FAILED, NULL, "out of memory");

@@ -9,6 +9,8 @@
 
 #include "cli/escape.h"
 
+#define WARNING 1024 /* bytes of one that are shown */
+
 static bool output_settled; /* its failure was dealt with */
 
 int hf_command_fail(const struct hf_problem *problem)
@@ -19,6 +21,15 @@ int hf_command_fail(const struct hf_problem *problem)
 	hf_escape(problem->mend, strlen(problem->mend), mend);
 	fprintf(stderr, "holdfast: %s%s%s\n", what, *mend ? "; " : "", mend);
 	return problem->exit;
+}
+
+void hf_command_warn(const char *warning)
+{
+	char escaped[HF_ESCAPED(WARNING)];
+
+	hf_escape(warning, strnlen(warning, WARNING), escaped);
+	if (*escaped)
+		fprintf(stderr, "holdfast: %s\n", escaped);
 }
 
 int hf_command_output(long rows)

@@ -18,11 +18,14 @@ struct hf_command {
 extern const struct hf_command *const hf_commands[];
 
 extern const struct hf_command hf_cmd_list, hf_cmd_audit, hf_cmd_apply, hf_cmd_watch,
-	hf_cmd_restore, hf_cmd_check, hf_cmd_why, hf_cmd_run, hf_cmd_plan, hf_cmd_profiles, hf_cmd_simulate, hf_cmd_doctor,
-	hf_cmd_demo;
+	hf_cmd_restore, hf_cmd_check, hf_cmd_why, hf_cmd_run, hf_cmd_plan, hf_cmd_profiles,
+	hf_cmd_simulate, hf_cmd_doctor, hf_cmd_demo, hf_cmd_top, hf_cmd_gateway;
 
 /* Print "holdfast: what; mend" to stderr (escaped) and return problem->exit. */
 int hf_command_fail(const struct hf_problem *problem);
+
+/* Print "holdfast: warning" to stderr (escaped), unless it is "". */
+void hf_command_warn(const char *warning);
 
 /*
  * The exit code of a report, from what hf_table_close returned: DONE for rows written or a

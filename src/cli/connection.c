@@ -2,6 +2,7 @@
 #include "cli/connection.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/options.h"
@@ -28,12 +29,27 @@ void hf_connection_judge(const struct hf_record *record, const struct hf_goals *
 		goals = &record->goals;
 	out->record = record;
 	out->verdict = HF_NOT_JUDGED;
-	if (!(record->flags & HF_RECORD_FULL))
+	if (!(record->flags & HF_RECORD_FULL) || (record->flags & HF_RECORD_HIDDEN))
 		return;
 	hf_settings_bounds(&record->settings, &rtx, &out->bounds);
 	if (!(record->flags & (HF_RECORD_ORPHAN | HF_RECORD_KERNEL)) &&
 	    (HF_STATES_JUDGED >> record->state & 1))
 		out->verdict = hf_settings_audit(&record->settings, goals, &rtx);
+}
+
+bool hf_connection_is_hidden(const struct hf_record *record)
+{
+	return (record->flags & HF_RECORD_HIDDEN) && (HF_STATES_JUDGED >> record->state & 1) &&
+	       !(record->flags & (HF_RECORD_ORPHAN | HF_RECORD_KERNEL));
+}
+
+int hf_connection_say_hidden(uint64_t count, const char *done, int exit)
+{
+	fprintf(stderr,
+		"holdfast: %llu connections could not be %s: programs hold them that this user may "
+		"not look into; run as root, or narrow it to one's own: --user NAME\n",
+		(unsigned long long)count, done);
+	return exit ? exit : HF_EXIT_MISSING;
 }
 
 const char *hf_verdict_name(enum hf_verdict verdict)
@@ -62,6 +78,11 @@ enum hf_colour hf_verdict_colour(enum hf_verdict verdict)
 static bool is_full(const struct hf_connection *c)
 {
 	return c->record->flags & HF_RECORD_FULL;
+}
+
+static bool knows_settings(const struct hf_connection *c)
+{
+	return is_full(c) && !(c->record->flags & HF_RECORD_HIDDEN);
 }
 
 static void number_or_none(struct hf_table *table, bool known, uint64_t number)
@@ -148,7 +169,7 @@ static void cell_cookie(struct hf_table *t, const struct hf_connection *c)
 
 static void cell_keepalive(struct hf_table *t, const struct hf_connection *c)
 {
-	if (is_full(c))
+	if (knows_settings(c))
 		hf_table_bool(t, c->record->settings.keepalive);
 	else
 		hf_table_none(t);
@@ -156,22 +177,22 @@ static void cell_keepalive(struct hf_table *t, const struct hf_connection *c)
 
 static void cell_idle(struct hf_table *t, const struct hf_connection *c)
 {
-	number_or_none(t, is_full(c), c->record->settings.idle);
+	number_or_none(t, knows_settings(c), c->record->settings.idle);
 }
 
 static void cell_interval(struct hf_table *t, const struct hf_connection *c)
 {
-	number_or_none(t, is_full(c), c->record->settings.interval);
+	number_or_none(t, knows_settings(c), c->record->settings.interval);
 }
 
 static void cell_count(struct hf_table *t, const struct hf_connection *c)
 {
-	number_or_none(t, is_full(c), c->record->settings.count);
+	number_or_none(t, knows_settings(c), c->record->settings.count);
 }
 
 static void cell_user_timeout(struct hf_table *t, const struct hf_connection *c)
 {
-	number_or_none(t, is_full(c), c->record->settings.user_timeout_ms);
+	number_or_none(t, knows_settings(c), c->record->settings.user_timeout_ms);
 }
 
 static void cell_silent(struct hf_table *t, const struct hf_connection *c)
@@ -205,12 +226,12 @@ static void cell_rtt(struct hf_table *t, const struct hf_connection *c)
 
 static void cell_bound_idle(struct hf_table *t, const struct hf_connection *c)
 {
-	seconds_or_none(t, is_full(c), c->bounds.idle_ms);
+	seconds_or_none(t, knows_settings(c), c->bounds.idle_ms);
 }
 
 static void cell_bound_in_flight(struct hf_table *t, const struct hf_connection *c)
 {
-	seconds_or_none(t, is_full(c), c->bounds.in_flight_ms);
+	seconds_or_none(t, knows_settings(c), c->bounds.in_flight_ms);
 }
 
 static void cell_audit(struct hf_table *t, const struct hf_connection *c)

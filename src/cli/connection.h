@@ -23,6 +23,12 @@ void hf_connection_judge(const struct hf_record *record, const struct hf_goals *
 /* What its bound in flight depends on. */
 struct hf_retransmission hf_connection_retransmission(const struct hf_record *record, bool armed);
 
+/* Would it be judged, if only its settings were known? */
+bool hf_connection_is_hidden(const struct hf_record *record);
+
+/* Say how many were not "judged", "set" for that reason. The exit status: what it is, else 3. */
+int hf_connection_say_hidden(uint64_t count, const char *done, int exit);
+
 enum hf_column_set {
 	HF_COLUMNS_TEXT,
 	HF_COLUMNS_JSON

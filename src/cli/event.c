@@ -50,11 +50,11 @@ static int64_t clock_ms(clockid_t clock)
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_event *out)
+void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out)
 {
 	int64_t ago = clock_ms(CLOCK_MONOTONIC) - (int64_t)(wire->time_ns / 1000000);
 
-	*out = (struct hf_event){
+	*out = (struct hf_notice){
 		.kind = wire->kind == HF_WIRE_PROTECTED ? HF_EVENT_PROTECTED :
 							  hf_event_of_end(wire->error),
 		.time_ms = clock_ms(CLOCK_REALTIME) - ago,
@@ -66,9 +66,9 @@ void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_event *out)
 }
 
 void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const char *action,
-		  struct hf_event *out)
+		  struct hf_notice *out)
 {
-	*out = (struct hf_event){
+	*out = (struct hf_notice){
 		.kind = kind,
 		.time_ms = clock_ms(CLOCK_REALTIME),
 		.record = record,
@@ -113,18 +113,22 @@ static json_t *json_name(const char *bytes, size_t size)
 	return json_stringn(valid, hf_escape_invalid(bytes, length, valid));
 }
 
-static json_t *json_evidence(const struct hf_event *event)
+static json_t *json_evidence(const struct hf_notice *event)
 {
 	const struct hf_record *record = event->record;
 	const char *name = event->error ? strerrorname_np(event->error) : NULL;
 	json_t *rtt = record->srtt_us ? json_real(record->srtt_us / 1000.0) : json_null();
+	json_t *evidence = json_pack("{s:i, s:f, s:s?, s:i, s:o}", "unanswered",
+				     (int)unanswered(record), "silent_s",
+				     record->silent_ms / 1000.0, "errno", name, "probes",
+				     (int)record->unanswered, "rtt_ms", rtt);
 
-	return json_pack("{s:i, s:f, s:s?, s:i, s:o}", "unanswered", (int)unanswered(record),
-			 "silent_s", record->silent_ms / 1000.0, "errno", name, "probes",
-			 (int)record->unanswered, "rtt_ms", rtt);
+	if (event->end)
+		json_object_set_new(evidence, "end", json_string(event->end));
+	return evidence;
 }
 
-static void add_connection(json_t *object, const struct hf_event *event)
+static void add_connection(json_t *object, const struct hf_notice *event)
 {
 	const struct hf_record *record = event->record;
 	char local[HF_ENDPOINT_TEXT], remote[HF_ENDPOINT_TEXT];
@@ -143,7 +147,7 @@ static void add_connection(json_t *object, const struct hf_event *event)
 	json_object_set_new(object, "evidence", json_evidence(event));
 }
 
-static void print_json(const struct hf_event *event, const char *time, FILE *out)
+static void print_json(const struct hf_notice *event, const char *time, FILE *out)
 {
 	static const char *const absent[] = { "local",	 "remote", "netns",   "pid",
 					      "process", "rule",   "evidence" };
@@ -170,17 +174,19 @@ static void print_owner(const struct hf_record *record, FILE *out)
 	fprintf(out, "  %s[%u]", name, record->pid);
 }
 
-static void print_evidence(const struct hf_event *event, FILE *out)
+static void print_evidence(const struct hf_notice *event, FILE *out)
 {
 	const struct hf_record *record = event->record;
 	char silent[HF_DURATION_TEXT];
 
-	if (event->kind == HF_EVENT_PROTECTED) {
+	if (event->kind == HF_EVENT_PROTECTED && !event->end) {
 		fprintf(out, "  %s %u/%u/%u", event->action, record->settings.idle,
 			record->settings.interval, record->settings.count);
 		return;
 	}
 	hf_duration_format((record->silent_ms + 50) / 100 * 100, silent);
+	if (event->end)
+		fprintf(out, "  %s", event->end);
 	if (event->error)
 		fprintf(out, "  %s",
 			strerrorname_np(event->error) ? strerrorname_np(event->error) :
@@ -189,9 +195,11 @@ static void print_evidence(const struct hf_event *event, FILE *out)
 	if (unanswered(record))
 		fprintf(out, ", %u %s unanswered", unanswered(record),
 			record->unanswered ? "probes" : "retransmissions");
+	if (event->action)
+		fprintf(out, ", %s", event->action);
 }
 
-static void print_text(const struct hf_event *event, const char *time, bool colour, FILE *out)
+static void print_text(const struct hf_notice *event, const char *time, bool colour, FILE *out)
 {
 	char local[HF_ENDPOINT_TEXT], remote[HF_ENDPOINT_TEXT];
 
@@ -210,7 +218,7 @@ static void print_text(const struct hf_event *event, const char *time, bool colo
 	fputc('\n', out);
 }
 
-void hf_event_print(const struct hf_event *event, bool json, bool colour, FILE *out)
+void hf_event_print(const struct hf_notice *event, bool json, bool colour, FILE *out)
 {
 	char time[64];
 

@@ -22,25 +22,26 @@ enum hf_event_kind {
 };
 #define HF_EVENT_KINDS 9
 
-struct hf_event {
+struct hf_notice {
 	enum hf_event_kind kind;
 	int64_t time_ms;		/* since the epoch, UTC */
 	const struct hf_record *record; /* NULL where no connection is meant */
 	int error;			/* errno the program was told, 0 = none */
 	const char *action;		/* what was done, NULL = nothing */
+	const char *end;		/* of a flow that crosses: who it is about; else NULL */
 };
 
 /* How a connection under a rule ended, from the error that its program is told. */
 enum hf_event_kind hf_event_of_end(int error);
 
 /* An event of the ring, at the time it happened. The record stays the wire event's. */
-void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_event *out);
+void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out);
 
 /* An event of this moment. */
 void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const char *action,
-		  struct hf_event *out);
+		  struct hf_notice *out);
 
 /* One line: JSON, or text (colour: for a terminal). Does not flush. */
-void hf_event_print(const struct hf_event *event, bool json, bool colour, FILE *out);
+void hf_event_print(const struct hf_notice *event, bool json, bool colour, FILE *out);
 
 #endif

@@ -52,8 +52,8 @@ struct hf_lines {
 	uint32_t widest[HF_TABLE_COLUMNS];
 	long rows, printed;
 	unsigned int terminal; /* columns, 0 = as many as the output has */
-	bool headed; /* the heading is printed */
-	int error;   /* the first one; 0 = none */
+	bool headed;	       /* the heading is printed */
+	int error;	       /* the first one; 0 = none */
 };
 
 struct hf_lines *hf_lines_open(const struct hf_column *const *columns, unsigned int count)

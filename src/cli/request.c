@@ -4,12 +4,45 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/options_parse.h"
 #include "host/names.h"
+
+enum {
+	BACKEND = HF_OPTION_KEY
+};
+
+static const struct argp_option backend_options[] = {
+	{ "backend", BACKEND, "bpf|diag", 0,
+	  "By eBPF only, or by sock_diag and without it, instead of by what is possible",
+	  HF_GROUP_OUTPUT },
+	{ 0 },
+};
+
+static error_t parse_backend(int key, char *text, struct argp_state *state)
+{
+	enum hf_by *backend = state->input;
+
+	if (key == ARGP_KEY_INIT)
+		*backend = HF_BY_ANY;
+	else if (key != BACKEND)
+		return ARGP_ERR_UNKNOWN;
+	else if (!strcmp(text, "bpf"))
+		*backend = HF_BY_BPF;
+	else if (!strcmp(text, "diag"))
+		*backend = HF_BY_DIAG;
+	else
+		return hf_option_error(state, "--backend bpf or --backend diag",
+				       "--backend \"%s\" is none", text);
+	return key == BACKEND ? hf_option_once(state, backend_options, key) : 0;
+}
+
+static const struct argp backend_argp = { .options = backend_options, .parser = parse_backend };
 
 const struct argp_child hf_request_children[] = {
 	{ &hf_filter_argp, 0, NULL, 0 },
 	{ &hf_policy_argp, 0, NULL, 0 },
 	{ &hf_output_argp, 0, NULL, 0 },
+	{ &backend_argp, 0, NULL, 0 },
 	{ 0 },
 };
 
@@ -18,6 +51,7 @@ void hf_request_init(struct hf_request *request, const struct argp_state *state)
 	state->child_inputs[0] = &request->filter;
 	state->child_inputs[1] = &request->policy;
 	state->child_inputs[2] = &request->output;
+	state->child_inputs[3] = &request->backend;
 }
 
 error_t hf_request_parse(int key, char *argument, struct argp_state *state)
@@ -72,6 +106,7 @@ int hf_request_select(const struct hf_request *request, const char *name,
 		.states = match.states, /* decides what is visited; nothing else need ask */
 		.audits = filter->audit ? 1u << filter->audit : 0,
 		.judge = request->policy.given,
+		.backend = request->backend,
 	};
 	selection->rule.match.states = 0;
 	snprintf(selection->rule.name, sizeof(selection->rule.name), "%s", name);

@@ -10,9 +10,10 @@ struct hf_request {
 	struct hf_filter_options filter;
 	struct hf_policy_options policy;
 	struct hf_output_options output;
+	enum hf_by backend;
 };
 
-/* The three as argp children, in this order; ends with a zeroed one. */
+/* These as argp children, in this order; ends with a zeroed one. */
 extern const struct argp_child hf_request_children[];
 
 /* For a parser's ARGP_KEY_INIT: hand each child its part. */

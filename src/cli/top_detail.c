@@ -30,8 +30,8 @@ static void print_owner(const struct hf_top_detail *detail, FILE *out)
 	hf_escape(record->process, strnlen(record->process, HF_PROCESS_NAME), name);
 	hf_escape(detail->cgroup, strlen(detail->cgroup), cgroup);
 	if (record->flags & HF_RECORD_OWNER)
-		fprintf(out, "Owner        %s, pid %" PRIu32 ", uid %" PRIu32 "\n", name, record->pid,
-			record->uid);
+		fprintf(out, "Owner        %s, pid %" PRIu32 ", uid %" PRIu32 "\n", name,
+			record->pid, record->uid);
 	else
 		fputs("Owner        unknown\n", out);
 	fprintf(out, "Cgroup       %s\n", *cgroup ? cgroup : "-");
@@ -90,7 +90,8 @@ static void print_timers(const struct hf_top_detail *detail, FILE *out)
 		return;
 	}
 	next = next > elapsed ? next - elapsed : 0;
-	fprintf(out, "Next probe   %s%s\n", next ? "in " : "now", next ? hf_top_duration(next, text) : "");
+	fprintf(out, "Next probe   %s%s\n", next ? "in " : "now",
+		next ? hf_top_duration(next, text) : "");
 	if (!record->unanswered || record->in_flight)
 		return;
 	fprintf(out, "Told dead    in %s, if nothing is heard\n",
@@ -171,7 +172,8 @@ void hf_top_print_detail(const struct hf_top_detail *detail, FILE *out)
 	print_timers(detail, out);
 	print_evidence(record, out);
 	fprintf(out, "Dead found   idle within %s", hf_top_duration(bounds->idle_ms, text));
-	fprintf(out, ", with data in flight within %s\n", hf_top_duration(bounds->in_flight_ms, text));
+	fprintf(out, ", with data in flight within %s\n",
+		hf_top_duration(bounds->in_flight_ms, text));
 	print_rule(detail, out);
 	print_judge(detail, out);
 }
@@ -186,8 +188,8 @@ void hf_top_print_help(FILE *out)
 	      "s S              sort by the next, the one before:\n",
 	      out);
 	for (unsigned int i = 0; i < HF_TOP_SORTS; i++)
-		fprintf(out, "%s%s%s", i ? ", " : "      ",
-			hf_top_sort_name((enum hf_top_sort)i), i + 1 < HF_TOP_SORTS ? "" : "\n");
+		fprintf(out, "%s%s%s", i ? ", " : "      ", hf_top_sort_name((enum hf_top_sort)i),
+			i + 1 < HF_TOP_SORTS ? "" : "\n");
 	fputs("r                reverse\n"
 	      "p Space          pause; again: go on\n"
 	      "h ?              this; any key: back\n"

@@ -26,7 +26,7 @@ void hf_top_follow(struct hf_top_ui *ui, const struct hf_top_frame *frame)
 	else if (at >= 0)
 		ui->at = (unsigned int)at;
 	hf_top_scroll(ui, &frame->list);
-	if (frame->list.view.chosen != ui->view.chosen || !ui->view.chosen)
+	if (!ui->view.chosen || frame->chosen_cookie != ui->view.chosen)
 		return;
 	ui->gone = !frame->chosen_at_ms;
 	if (ui->gone)
@@ -77,7 +77,7 @@ static bool move(struct hf_top_ui *ui, const struct hf_top_list *list, int key)
 	}
 }
 
-static bool choose(struct hf_top_ui *ui, const struct hf_top_list *list, uint64_t now_ms)
+static bool choose(struct hf_top_ui *ui, const struct hf_top_list *list, uint64_t seen_ms)
 {
 	const struct hf_top_row *row;
 
@@ -86,7 +86,7 @@ static bool choose(struct hf_top_ui *ui, const struct hf_top_list *list, uint64_
 	row = list->at[ui->at];
 	hf_top_row_set(&ui->chosen, &row->connection);
 	ui->view.chosen = ui->follows = row->record.cookie;
-	ui->chosen_at_ms = now_ms;
+	ui->chosen_at_ms = seen_ms;
 	ui->cgroup[0] = '\0';
 	ui->gone = row->rank == HF_TOP_DEAD;
 	ui->mode = HF_TOP_DETAIL;
@@ -107,13 +107,13 @@ static bool pause_or_go_on(struct hf_top_ui *ui)
 }
 
 static bool key_in_list(struct hf_top_ui *ui, const struct hf_top_list *list, int key,
-			uint64_t now_ms)
+			uint64_t seen_ms)
 {
 	if (move(ui, list, key))
 		return false;
 	switch (key) {
 	case HF_TOP_ENTER:
-		return choose(ui, list, now_ms);
+		return choose(ui, list, seen_ms);
 	case '/':
 		ui->mode = HF_TOP_TYPING;
 		return false;
@@ -176,7 +176,7 @@ static bool leave_detail(struct hf_top_ui *ui, int key)
 	return true;
 }
 
-bool hf_top_key(struct hf_top_ui *ui, const struct hf_top_list *list, int key, uint64_t now_ms)
+bool hf_top_key(struct hf_top_ui *ui, const struct hf_top_list *list, int key, uint64_t seen_ms)
 {
 	if (ui->mode == HF_TOP_TYPING)
 		return key_in_filter(ui, key);
@@ -200,5 +200,5 @@ bool hf_top_key(struct hf_top_ui *ui, const struct hf_top_list *list, int key, u
 	}
 	if (ui->mode == HF_TOP_DETAIL)
 		return leave_detail(ui, key);
-	return key_in_list(ui, list, key, now_ms);
+	return key_in_list(ui, list, key, seen_ms);
 }

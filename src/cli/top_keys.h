@@ -41,10 +41,10 @@ struct hf_top_ui {
 };
 
 /*
- * A key, or a byte of text; list: what is shown at the moment. True where view or paused are other
+ * A key, or a byte of text; list: what is shown, as it was seen_ms (CLOCK_MONOTONIC). True where view or paused are other
  * than they were: the next pass has to know.
  */
-bool hf_top_key(struct hf_top_ui *ui, const struct hf_top_list *list, int key, uint64_t now_ms);
+bool hf_top_key(struct hf_top_ui *ui, const struct hf_top_list *list, int key, uint64_t seen_ms);
 
 /* A new frame: the mark stays with its connection, the one chosen is looked after. */
 void hf_top_follow(struct hf_top_ui *ui, const struct hf_top_frame *frame);

@@ -31,6 +31,18 @@ uint32_t hf_top_unanswered(const struct hf_record *record)
 	return record->unanswered ? record->unanswered : record->retransmits;
 }
 
+/* The time that an answer takes has gone by, or it is not the first one. */
+static bool is_overdue(const struct hf_record *record)
+{
+	uint64_t since_ms = (uint64_t)record->settings.interval * 1000;
+
+	if (record->retransmits || record->unanswered > 1)
+		return true;
+	if (!record->unanswered || record->next_probe_ms > since_ms)
+		return false;
+	return since_ms - record->next_probe_ms >= record->rto_ms;
+}
+
 enum hf_top_rank hf_top_rank(const struct hf_connection *connection)
 {
 	static const enum hf_top_rank ranks[] = {
@@ -45,7 +57,7 @@ enum hf_top_rank hf_top_rank(const struct hf_connection *connection)
 		return HF_TOP_REST;
 	if (record->state == HF_CLOSE)
 		return HF_TOP_DEAD;
-	if ((HF_STATES_JUDGED >> record->state & 1) && hf_top_unanswered(record))
+	if ((HF_STATES_JUDGED >> record->state & 1) && is_overdue(record))
 		return HF_TOP_PROBING;
 	return ranks[connection->verdict];
 }
@@ -138,9 +150,16 @@ static uint64_t most(uint64_t number)
 	return ~number;
 }
 
-static uint64_t trouble(const struct hf_record *record)
+/* What is unanswered, then silence. */
+static uint64_t trouble(const struct hf_record *record, uint64_t heard_s)
 {
-	return most((uint64_t)hf_top_unanswered(record) << 32 | record->silent_ms);
+	return (uint64_t)(UINT32_MAX - hf_top_unanswered(record)) << 32 | heard_s;
+}
+
+/* In whole seconds, so that those heard at once do not change places from pass to pass. */
+static uint64_t last_heard_s(const struct hf_record *record, uint64_t now_ms)
+{
+	return (now_ms + UINT32_MAX - record->silent_ms) / 1000;
 }
 
 static void order_by_bytes(const void *bytes, uint64_t key[2])
@@ -159,8 +178,8 @@ static void order_by_process(const struct hf_record *record, uint64_t key[2])
 		key[0] = key[1] = UINT64_MAX;
 }
 
-static void find_keys(const struct hf_connection *connection, enum hf_top_sort sort,
-		      uint64_t key[2])
+static void find_keys(const struct hf_connection *connection, uint64_t heard_s,
+		      enum hf_top_sort sort, uint64_t key[2])
 {
 	const struct hf_record *record = connection->record;
 	bool full = record->flags & HF_RECORD_FULL;
@@ -170,15 +189,15 @@ static void find_keys(const struct hf_connection *connection, enum hf_top_sort s
 	case HF_TOP_BY_URGENCY:
 		key[0] = hf_top_rank(connection);
 		if (full)
-			key[1] = trouble(record);
+			key[1] = trouble(record, heard_s);
 		break;
 	case HF_TOP_BY_UNANSWERED:
 		if (full)
-			key[0] = trouble(record);
+			key[0] = trouble(record, heard_s);
 		break;
 	case HF_TOP_BY_SILENCE:
 		if (full)
-			key[0] = most(record->silent_ms);
+			key[0] = heard_s;
 		break;
 	case HF_TOP_BY_NEXT_PROBE:
 		if (full && record->next_probe_ms != HF_NO_PROBE)
@@ -203,13 +222,13 @@ static void find_keys(const struct hf_connection *connection, enum hf_top_sort s
 	}
 }
 
-static struct hf_top_order order_of(const struct hf_connection *connection,
+static struct hf_top_order order_of(const struct hf_connection *connection, uint64_t heard_s,
 				    const struct hf_top_view *view)
 {
 	const struct hf_record *record = connection->record;
 	struct hf_top_order order;
 
-	find_keys(connection, view->sort, order.key);
+	find_keys(connection, heard_s, view->sort, order.key);
 	if (view->reversed) {
 		order.key[0] = ~order.key[0];
 		order.key[1] = ~order.key[1];
@@ -289,8 +308,7 @@ void hf_top_row_set(struct hf_top_row *row, const struct hf_connection *connecti
 {
 	bool is_long = connection->record->flags & HF_RECORD_LONG;
 
-	memcpy(&row->record, connection->record,
-	       is_long ? sizeof(row->record) : HF_RECORD_SHORT);
+	memcpy(&row->record, connection->record, is_long ? sizeof(row->record) : HF_RECORD_SHORT);
 	row->connection = *connection;
 	row->connection.record = &row->record;
 	row->rank = hf_top_rank(connection);
@@ -320,17 +338,20 @@ void hf_top_list_add(struct hf_top_list *list, const struct hf_connection *conne
 {
 	struct hf_top_order order;
 	struct hf_top_row *row;
+	uint64_t heard;
 
 	count(&list->counts, connection);
 	if (*list->view.filter && !hf_top_matches(list->view.filter, connection))
 		return;
 	list->counts.matched++;
-	order = order_of(connection, &list->view);
+	heard = last_heard_s(connection->record, list->now_ms);
+	order = order_of(connection, heard, &list->view);
 	if (list->kept == list->room && compare(&order, &list->at[0]->order) > 0)
 		return;
 	row = list->kept < list->room ? &list->row[list->kept] : list->at[0];
 	hf_top_row_set(row, connection);
 	row->order = order;
+	row->heard_s = heard;
 	if (list->kept == list->room) {
 		sink(list, 0);
 	} else {
@@ -354,7 +375,7 @@ void hf_top_list_turn(struct hf_top_list *list, const struct hf_top_view *view)
 
 		if (*view->filter && !hf_top_matches(view->filter, &row->connection))
 			continue;
-		row->order = order_of(&row->connection, view);
+		row->order = order_of(&row->connection, row->heard_s, view);
 		list->at[list->shown++] = row;
 	}
 	qsort(list->at, list->shown, sizeof(struct hf_top_row *), compare_rows);

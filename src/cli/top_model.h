@@ -8,9 +8,9 @@
 
 #include "cli/connection.h"
 
-enum hf_top_rank { /* what matters first */
-	HF_TOP_DEAD, /* gone: nobody had answered any more */
-	HF_TOP_PROBING, /* a probe or a retransmission is unanswered */
+enum hf_top_rank {	/* what matters first */
+	HF_TOP_DEAD,	/* gone: nobody had answered any more */
+	HF_TOP_PROBING, /* a probe is overdue to be answered, or data have been sent again */
 	HF_TOP_UNPROTECTED,
 	HF_TOP_SLOW,
 	HF_TOP_PROTECTED,
@@ -18,15 +18,15 @@ enum hf_top_rank { /* what matters first */
 };
 #define HF_TOP_RANKS 6
 
-enum hf_top_sort { /* the first row is the one that has, or is, most of it */
+enum hf_top_sort {	   /* the first row is the one that has, or is, most of it */
 	HF_TOP_BY_URGENCY, /* rank, then what is unanswered, then silence */
 	HF_TOP_BY_UNANSWERED,
 	HF_TOP_BY_SILENCE,
 	HF_TOP_BY_NEXT_PROBE, /* the soonest first */
-	HF_TOP_BY_BOUND, /* idle; unbounded first */
+	HF_TOP_BY_BOUND,      /* idle; unbounded first */
 	HF_TOP_BY_RTT,
 	HF_TOP_BY_PROCESS, /* in the order of their names; unknown last */
-	HF_TOP_BY_REMOTE, /* in the order of addresses, IPv4 as ::ffff:a.b.c.d */
+	HF_TOP_BY_REMOTE,  /* in the order of addresses, IPv4 as ::ffff:a.b.c.d */
 };
 #define HF_TOP_SORTS 8
 const char *hf_top_sort_name(enum hf_top_sort sort);
@@ -38,7 +38,7 @@ struct hf_top_view {
 	enum hf_top_sort sort;
 	bool reversed;
 	char filter[HF_TOP_FILTER]; /* every word must occur in what is told of a row; "" = any */
-	uint64_t chosen; /* cookie of the one to show in full, 0 = none */
+	uint64_t chosen;	    /* cookie of the one to show in full, 0 = none */
 };
 
 struct hf_top_order {
@@ -46,6 +46,7 @@ struct hf_top_order {
 };
 
 struct hf_top_row {
+	uint64_t heard_s; /* when it was last heard, on any clock: an order that stays the same */
 	struct hf_record record;
 	struct hf_connection connection; /* of this very record */
 	enum hf_top_rank rank;
@@ -56,7 +57,7 @@ struct hf_top_counts {
 	uint64_t connections; /* the dead left out */
 	uint64_t dead, probing;
 	uint64_t audit[HF_PROTECTED + 1]; /* by enum hf_verdict */
-	uint64_t matched; /* by the view's filter, the dead among them */
+	uint64_t matched;		  /* by the view's filter, the dead among them */
 };
 
 /* The first rows in the order of a view; at[0..shown) are sorted between _end and _begin. */
@@ -67,6 +68,7 @@ struct hf_top_list {
 	unsigned int shown;
 	struct hf_top_row *row; /* room for them all */
 	unsigned int kept, room;
+	uint64_t now_ms; /* CLOCK_MONOTONIC, as the next one added was seen; kept by the caller */
 };
 
 /* -ENOMEM or 0. A zeroed one may be freed, too. */

@@ -5,13 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/netstat.h"
 
 #define GRAVES 32	   /* dead ones that are shown for a while */
 #define MOURNED_MS 10000   /* for so long */
+#define RATES_OVER_MS 500  /* at least */
 #define ORDINARY_A_PASS 16 /* comings and goings told of one pass: they must not bury the rest */
+
+struct counts {
+	uint64_t at_ms; /* CLOCK_MONOTONIC */
+	uint64_t probes, deaths, appeared, gone;
+};
 
 struct hf_top_pass {
 	struct hf_top_scope scope;
@@ -20,10 +25,11 @@ struct hf_top_pass {
 	struct hf_netstat netstat;
 	struct hf_top_event event[HF_TOP_EVENTS], grave[GRAVES]; /* rings */
 	uint64_t events, graves;				 /* so far */
-	uint64_t changes[HF_TOP_CHANGES];			 /* of the pass */
-	int64_t time_ms;					 /* of the pass, since the epoch */
-	uint64_t at_ms, last_at_ms; /* CLOCK_MONOTONIC, of this pass and the one before */
-	uint64_t last_probes, last_deaths;
+	uint64_t ordinary;	      /* changes of the pass that were nothing special */
+	int64_t time_ms;	      /* of the pass, since the epoch */
+	uint64_t timeouts;	      /* of struct hf_netstat, at the pass before */
+	struct counts counts, before; /* so far; when the rates were last worked out */
+	struct hf_top_rates rates;
 	bool armed;
 };
 
@@ -52,10 +58,12 @@ static void on_change(void *arg, enum hf_top_change change, const struct hf_top_
 	bool ordinary = change == HF_TOP_APPEARED || change == HF_TOP_GONE;
 	const struct hf_top_event event = { change, pass->time_ms, *known };
 
-	pass->changes[change]++;
+	pass->ordinary += ordinary;
+	pass->counts.appeared += change == HF_TOP_APPEARED;
+	pass->counts.gone += change == HF_TOP_GONE || change == HF_TOP_DIED;
 	if (change == HF_TOP_DIED)
 		pass->grave[pass->graves++ % GRAVES] = event;
-	if (!ordinary || pass->changes[HF_TOP_APPEARED] + pass->changes[HF_TOP_GONE] <= ORDINARY_A_PASS)
+	if (!ordinary || pass->ordinary <= ORDINARY_A_PASS)
 		pass->event[pass->events++ % HF_TOP_EVENTS] = event;
 }
 
@@ -102,12 +110,13 @@ static int on_record(void *arg, const struct hf_record *record)
 	if (pass->scope.stop && *pass->scope.stop)
 		return 1;
 	hf_connection_judge(record, pass->scope.policy, pass->armed, &connection);
+	frame->list.now_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC_COARSE);
 	wanted = in_scope(&pass->scope, &connection);
 	if (hf_top_seen_record(pass->seen, record, wanted))
 		return -ENOMEM;
-	if (record->cookie && record->cookie == frame->list.view.chosen) {
+	if (record->cookie && record->cookie == frame->chosen_cookie) {
 		hf_top_row_set(&frame->chosen, &connection);
-		frame->chosen_at_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC);
+		frame->chosen_at_ms = frame->list.now_ms;
 	}
 	if (wanted)
 		hf_top_list_add(&frame->list, &connection);
@@ -143,21 +152,25 @@ static void copy_events(const struct hf_top_pass *pass, struct hf_top_frame *fra
 		frame->event[i] = pass->event[(pass->events - 1 - i) % HF_TOP_EVENTS];
 }
 
-static void count_rates(struct hf_top_pass *pass, struct hf_top_rates *rates)
+/* Looks that keys have hurried are too close together for rates: those before them stay. */
+static void find_rates(struct hf_top_pass *pass)
 {
-	double seconds = (double)(pass->at_ms - pass->last_at_ms) / 1000;
+	struct counts *now = &pass->counts, *before = &pass->before;
+	double seconds = (double)(now->at_ms - before->at_ms) / 1000;
 
-	*rates = (struct hf_top_rates){ .known = pass->last_at_ms && seconds > 0 };
-	if (rates->known) {
-		rates->probes = (double)(pass->netstat.probes - pass->last_probes) / seconds;
-		rates->deaths = (double)(pass->netstat.timeouts - pass->last_deaths) / seconds;
-		rates->appeared = (double)pass->changes[HF_TOP_APPEARED] / seconds;
-		rates->gone = (double)(pass->changes[HF_TOP_GONE] + pass->changes[HF_TOP_DIED]) /
-			      seconds;
+	now->probes = pass->netstat.probes;
+	now->deaths = pass->netstat.timeouts;
+	pass->rates.deaths_so_far = now->deaths;
+	if (before->at_ms && now->at_ms - before->at_ms < RATES_OVER_MS)
+		return;
+	if (before->at_ms) {
+		pass->rates.known = true;
+		pass->rates.probes = (double)(now->probes - before->probes) / seconds;
+		pass->rates.deaths = (double)(now->deaths - before->deaths) / seconds;
+		pass->rates.appeared = (double)(now->appeared - before->appeared) / seconds;
+		pass->rates.gone = (double)(now->gone - before->gone) / seconds;
 	}
-	rates->deaths_so_far = pass->netstat.timeouts;
-	pass->last_probes = pass->netstat.probes;
-	pass->last_deaths = pass->netstat.timeouts;
+	*before = *now;
 }
 
 static void find_cgroup(const struct hf_top_pass *pass, struct hf_top_frame *frame)
@@ -181,9 +194,10 @@ static void begin(struct hf_top_pass *pass, const struct hf_top_view *view,
 	pass->frame = frame;
 	pass->time_ms = hf_top_clock_ms(CLOCK_REALTIME);
 	pass->armed = hf_host_armed(pass->scope.host);
-	memset(pass->changes, 0, sizeof(pass->changes));
+	pass->ordinary = 0;
 	frame->time_ms = pass->time_ms;
 	frame->chosen_at_ms = 0;
+	frame->chosen_cookie = view->chosen;
 	hf_top_list_begin(&frame->list, view);
 	hf_top_seen_begin(pass->seen);
 }
@@ -193,15 +207,17 @@ static void end(struct hf_top_pass *pass, uint64_t begun_ms)
 {
 	struct hf_top_frame *frame = pass->frame;
 
-	pass->at_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC);
-	hf_top_seen_end(pass->seen, pass->netstat.timeouts - pass->last_deaths);
+	hf_top_seen_end(pass->seen, pass->netstat.timeouts - pass->timeouts);
+	pass->timeouts = pass->netstat.timeouts;
 	add_dead(pass);
 	hf_top_list_end(&frame->list);
-	count_rates(pass, &frame->rates);
 	copy_events(pass, frame);
 	find_cgroup(pass, frame);
-	frame->pass_ms = (uint32_t)(pass->at_ms - begun_ms);
-	pass->last_at_ms = pass->at_ms;
+	pass->counts.at_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC);
+	find_rates(pass);
+	frame->rates = pass->rates;
+	frame->at_ms = pass->counts.at_ms;
+	frame->pass_ms = (uint32_t)(frame->at_ms - begun_ms);
 }
 
 int hf_top_pass_run(struct hf_top_pass *pass, const struct hf_top_view *view,

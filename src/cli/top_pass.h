@@ -4,6 +4,7 @@
 #define HF_CLI_TOP_PASS_H
 
 #include <stdatomic.h>
+#include <time.h>
 
 #include "cli/top_model.h"
 #include "cli/top_seen.h"
@@ -17,9 +18,10 @@ struct hf_top_event {
 	struct hf_top_known known;
 };
 
-struct hf_top_rates { /* since the pass before */
+struct hf_top_rates { /* of the last half second or more */
 	bool known;   /* there was one */
-	double probes, deaths, appeared, gone; /* a second; probes and deaths as the kernel counts */
+	double probes, deaths, appeared,
+		gone; /* a second; probes and deaths as the kernel counts */
 	uint64_t deaths_so_far;
 };
 
@@ -29,10 +31,12 @@ struct hf_top_frame {
 	struct hf_top_rates rates;
 	struct hf_top_event event[HF_TOP_EVENTS]; /* the newest first */
 	unsigned int events;
-	struct hf_top_row chosen; /* with chosen_at_ms only */
+	uint64_t chosen_cookie;	    /* that of the view, 0 = none */
+	struct hf_top_row chosen;   /* with chosen_at_ms only */
 	char cgroup[HF_TOP_CGROUP]; /* of the chosen one, "" where it is not known */
 	uint64_t chosen_at_ms;	    /* CLOCK_MONOTONIC; 0 = it is not there */
 	int64_t time_ms;	    /* of the pass, since the epoch */
+	uint64_t at_ms;		    /* CLOCK_MONOTONIC, at its end */
 	uint32_t pass_ms;	    /* so long it took */
 };
 

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <term.h>
 #include <unistd.h>
 
 #include "cli/escape.h"
@@ -27,8 +26,8 @@
 
 #define LEAST_COLUMNS 80
 #define LEAST_LINES 24
-#define EVENT_LINES 4	  /* on the lowest screen; more on a higher one */
-#define ESCAPE_MS 50	  /* so soon after it come the rest of a key's bytes */
+#define EVENT_LINES 4	    /* on the lowest screen; more on a higher one */
+#define ESCAPE_MS 50	    /* so soon after it come the rest of a key's bytes */
 #define TIMERS_EVERY_MS 200 /* while they count down */
 
 enum colour_pair {
@@ -48,22 +47,6 @@ struct top {
 	int signal_fd;
 	bool colour, failed;
 };
-
-int hf_top_screen_check(struct hf_problem *problem)
-{
-	const char *type = getenv("TERM");
-	int known;
-
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return hf_problem_set(problem, HF_EXIT_USAGE, "holdfast top --batch prints text",
-				      "top draws on a terminal, and this is none");
-	if (!type || !*type || setupterm(type, STDOUT_FILENO, &known) || !cursor_address)
-		return hf_problem_set(problem, HF_EXIT_USAGE,
-				      "set TERM, or let holdfast top --batch print text",
-				      "top cannot draw on a terminal of type \"%.40s\"",
-				      type ? type : "");
-	return 0;
-}
 
 /* --- Drawing. --- */
 
@@ -228,7 +211,8 @@ static void draw_list(struct top *top, int y, int lines)
 static void draw_foot(const struct top *top)
 {
 	static const char *const feet[] = {
-		[HF_TOP_LIST] = "q quit  h help  / filter  s sort  r reverse  Enter detail  p pause",
+		[HF_TOP_LIST] =
+			"q quit  h help  / filter  s sort  r reverse  Enter detail  p pause",
 		[HF_TOP_TYPING] = "type words to filter by; Enter keeps them, Esc drops them",
 		[HF_TOP_DETAIL] = "Enter back  q quit  h help  p pause",
 		[HF_TOP_HELP] = "any key: back  q quit",
@@ -304,16 +288,15 @@ static void turn(struct top *top)
 static void on_keys(struct top *top)
 {
 	static const struct hf_top_list nothing;
-	uint64_t now_ms = (uint64_t)hf_top_clock_ms(CLOCK_MONOTONIC);
+	const struct hf_top_list *list = top->frame ? &top->frame->list : &nothing;
+	uint64_t seen_ms = top->frame ? top->frame->at_ms : 0;
 	bool turned = false;
 	int key;
 
 	while ((key = getch()) != ERR) {
-		const struct hf_top_list *list = top->frame ? &top->frame->list : &nothing;
-
 		if (key == '\f')
 			clearok(stdscr, TRUE);
-		turned |= hf_top_key(&top->ui, list, translate(key), now_ms);
+		turned |= hf_top_key(&top->ui, list, translate(key), seen_ms);
 	}
 	if (turned)
 		turn(top);
@@ -324,12 +307,7 @@ static void on_frame(struct top *top)
 	top->failed = hf_top_thread_take(top->thread, &top->frame, &top->problem);
 	if (!top->frame || top->failed)
 		return;
-	if (memcmp(&top->frame->list.view, &top->ui.view, sizeof(top->ui.view)) != 0) {
-		uint64_t chosen = top->frame->list.view.chosen;
-
-		hf_top_list_turn(&top->frame->list, &top->ui.view);
-		top->frame->list.view.chosen = chosen; /* what the frame knows of */
-	}
+	hf_top_list_turn(&top->frame->list, &top->ui.view); /* it may be for an earlier one */
 	hf_top_follow(&top->ui, top->frame);
 }
 

@@ -6,16 +6,13 @@
 #include "cli/top_pass.h"
 
 struct hf_top_screen {
-	unsigned int rows;  /* to keep of a pass */
-	uint32_t delay_ms;  /* from one pass to the next */
+	unsigned int rows;	 /* to keep of a pass */
+	uint32_t delay_ms;	 /* from one pass to the next */
 	struct hf_top_view view; /* to begin with */
 };
 
-/* -1 with HF_EXIT_USAGE where there is no terminal to draw on. */
-int hf_top_screen_check(struct hf_problem *problem);
-
 /*
- * Until q, SIGINT, SIGTERM, SIGHUP or SIGQUIT: 0. -1 with a problem. The terminal is put back as
+ * On a terminal that can place its cursor, stdin and stdout: until q, SIGINT, SIGTERM, SIGHUP or SIGQUIT: 0. -1 with a problem. The terminal is put back as
  * it was, whatever ended it.
  */
 int hf_top_screen_run(const struct hf_top_screen *screen, const struct hf_top_scope *scope,

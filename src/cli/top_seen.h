@@ -10,10 +10,10 @@
 
 enum hf_top_change {
 	HF_TOP_APPEARED,
-	HF_TOP_GONE, /* closed, reset, or handed to where the filter does not see it */
+	HF_TOP_GONE,	  /* closed, reset, or handed to where the filter does not see it */
 	HF_TOP_SUSPECTED, /* two probes or retransmissions are unanswered */
-	HF_TOP_ANSWERED, /* was suspected; nothing is unanswered any more */
-	HF_TOP_DIED, /* gone with something unanswered while the kernel gave connections up */
+	HF_TOP_ANSWERED,  /* was suspected; nothing is unanswered any more */
+	HF_TOP_DIED,	  /* gone with something unanswered while the kernel gave connections up */
 };
 #define HF_TOP_CHANGES 5
 const char *hf_top_change_name(enum hf_top_change change);

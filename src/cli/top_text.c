@@ -34,15 +34,14 @@ static void print_goal(const struct hf_goals *policy, FILE *out)
 	char text[HF_DURATION_TEXT];
 
 	if (!policy) {
-		fputs("goal: the rule's, else dead within 2min", out);
+		fputs("goal: by rule, else 2min", out);
 		return;
 	}
 	fputs("goal:", out);
 	if (policy->dead_within_ms)
-		fprintf(out, " dead within %s", hf_top_duration(policy->dead_within_ms, text));
+		fprintf(out, " dead in %s", hf_top_duration(policy->dead_within_ms, text));
 	if (policy->keep_open_ms)
-		fprintf(out, "%s keep open %s", policy->dead_within_ms ? "," : "",
-			hf_top_duration(policy->keep_open_ms, text));
+		fprintf(out, " open %s", hf_top_duration(policy->keep_open_ms, text));
 }
 static_assert(HF_DEAD_WITHIN_DEFAULT == 120000, "2min is said to be the default");
 
@@ -67,9 +66,8 @@ static void print_view(const struct hf_top_frame *frame, const struct hf_top_vie
 	if (*view->filter || typing) {
 		hf_escape(view->filter, strlen(view->filter), filter);
 		fprintf(out, "   Filter %s%s", filter, typing ? "_" : "");
-		fprintf(out, "   %" PRIu64 " match", frame->list.counts.matched);
 	}
-	fputc('\n', out);
+	fprintf(out, "   rows %u of %" PRIu64 "\n", frame->list.shown, frame->list.counts.matched);
 }
 
 void hf_top_print_title(const struct hf_top_frame *frame, const struct hf_top_view *view,
@@ -79,8 +77,8 @@ void hf_top_print_title(const struct hf_top_frame *frame, const struct hf_top_vi
 	char text[HF_DURATION_TEXT], clock[16];
 
 	fprintf(out, "holdfast top - %s, every %s, a pass takes %" PRIu32 "ms%s\n",
-		clock_text(frame->time_ms, clock), hf_top_duration(title->delay_ms, text), frame->pass_ms,
-		title->paused ? "   PAUSED" : "");
+		clock_text(frame->time_ms, clock), hf_top_duration(title->delay_ms, text),
+		frame->pass_ms, title->paused ? "   PAUSED" : "");
 	fprintf(out, "Connections  %" PRIu64 "   %" PRIu64 " probing   %" PRIu64 " just died   ",
 		counts->connections, counts->probing, counts->dead);
 	print_goal(title->policy, out);

@@ -56,8 +56,7 @@ static void wait_for_turn(struct hf_top_thread *thread, uint64_t begun_ms)
 			due_ms = earliest_ms;
 		if (!thread->paused && now_ms() >= due_ms)
 			return;
-		due = (struct timespec){ (time_t)(due_ms / 1000),
-					 (long)(due_ms % 1000) * 1000000 };
+		due = (struct timespec){ (time_t)(due_ms / 1000), (long)(due_ms % 1000) * 1000000 };
 		if (thread->paused)
 			pthread_cond_wait(&thread->turned, &thread->lock);
 		else

@@ -311,6 +311,8 @@ static void explain_rule(struct hf_why *why)
 	const struct hf_record *record = &why->record;
 	bool flags = is_ruled(why) && (record->flags & HF_RECORD_ORIGIN);
 
+	if (!(record->flags & (HF_RECORD_RULE | HF_RECORD_ORIGIN)))
+		return; /* whether one has taken it is not known without eBPF */
 	if (!is_ruled(why))
 		add(why, "no-rule", "%s",
 		    why->watcher ?

@@ -65,10 +65,10 @@ void hf_why_judge(struct hf_why *why);
 /* Are its settings known? Not of one that is no full socket, nor of one out of reach. */
 bool hf_why_known(const struct hf_why *why);
 
-/* What the settings above are in force by: "program", "holdfast", "sysctl", "default"; NULL unknown. */
+/* Who set one of those in force: "program", "holdfast", "sysctl", "default"; NULL = unknown. */
 const char *hf_why_set_by(const struct hf_why *why, enum hf_setting setting);
 
-/* One of a set, by its name as a bit. */
+/* One of a set. */
 uint32_t hf_why_value(const struct hf_settings *settings, enum hf_setting setting);
 
 /* Its name as JSON has it, by the number of its bit; HF_WHY_SETTINGS of them. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How the bounds of a connection come about, spelled out: "last heard + idle 53s + 9 x 5s = 98s". */
+/* How a connection's bounds come about, spelled out: "last heard + idle 53s + 9 x 5s = 98s". */
 #ifndef HF_CLI_WHY_ARITHMETIC_H
 #define HF_CLI_WHY_ARITHMETIC_H
 

@@ -149,7 +149,11 @@ static void print_rule(const struct hf_why *why)
 		snprintf(before, sizeof(before), "\"%.*s\": ", HF_RULE_NAME, why->record.rule);
 		say_goals("under", before, &why->record.goals);
 	} else {
-		say("under", "none");
+		say("under", "%s",
+		    (why->record.flags & HF_RECORD_FULL) &&
+				    !(why->record.flags & HF_RECORD_ORIGIN) ?
+			    "not known without eBPF" :
+			    "none");
 	}
 	say("watch", "%s", why->watcher ? "is running" : "none is running");
 }
@@ -177,13 +181,12 @@ static void print_given(const struct hf_why *why)
 	if (!why->request->policy.given || why->connection.verdict == HF_NOT_JUDGED)
 		return;
 	if (why->decision == HF_REPLACE)
-		say("taking it, would", "set idle %us, interval %us, count %u", would->idle,
+		say("if taken", "set idle %us, interval %us, count %u", would->idle,
 		    would->interval, would->count);
 	else
-		say("taking it, would", "%s",
-		    why->decision == HF_KEEP ?
-			    "keep the program's own settings, which meet the goals" :
-			    "leave it alone: see below");
+		say("if taken", "%s",
+		    why->decision == HF_KEEP ? "its own settings stay: they meet the goals" :
+					       "left alone: see below");
 }
 
 /* --- Settings, and who set them --- */

@@ -189,20 +189,20 @@ static enum hf_event take(struct hf_keepalive *flow, enum hf_side side,
 /*
  * A RST is believed if it is in sequence for the other end, going by what that one has
  * acknowledged; or if it answers a probe, by its ACK number. In a flow that asks, the first only
- * while it is asked: a peer that has forgotten the connection answers so to what the other end
- * has answered. Boxes on the way answer questions with the questions' own numbers.
+ * while it is in question: a peer that has forgotten the connection answers so to what the other
+ * end has answered, be it asked already or not. Boxes on the way answer questions with the questions' own numbers.
  */
 static bool resets(const struct hf_keepalive *flow, enum hf_side side,
 		   const struct hf_segment *segment)
 {
 	const struct hf_end *end = &flow->end[side], *other = &flow->end[!side];
-	bool awaited = hf_end_has(end, HF_END_AWAITED);
+	bool in_question = end->flags & (HF_END_AWAITED | HF_END_PENDING);
 
 	if (hf_end_has(end, HF_END_DEAD))
 		return false;
 	if (hf_end_has(other, HF_END_KNOWN))
 		return segment->seq == other->expected &&
-		       (awaited || (!(flow->mode & HF_ASK) && hf_end_has(other, HF_END_CONFIRMED)));
+		       (in_question || (!(flow->mode & HF_ASK) && hf_end_has(other, HF_END_CONFIRMED)));
 	return hf_end_has(end, HF_END_KNOWN | HF_END_AWAITED | HF_END_PROBED) &&
 	       segment->seq == end->next;
 }

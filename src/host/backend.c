@@ -61,8 +61,15 @@ int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selectio
 	if (selection->backend != HF_BY_DIAG &&
 	    !open_with(&hf_backend_bpf, out, use, selection, &refused))
 		return 0;
-	if (selection->backend == HF_BY_BPF || (*refused.what && refused.exit != HF_EXIT_MISSING) ||
-	    !can(&hf_backend_diag, use, selection->gathers)) {
+	if (!can(&hf_backend_diag, use, selection->gathers)) {
+		if (selection->backend == HF_BY_DIAG)
+			return hf_problem_set(problem, HF_EXIT_MISSING, "without --backend",
+					      "sock_diag does not tell what this command needs");
+		*problem = refused;
+		return -1;
+	}
+	if (selection->backend == HF_BY_BPF ||
+	    (*refused.what && refused.exit != HF_EXIT_MISSING)) {
 		*problem = refused;
 		return -1;
 	}

@@ -142,6 +142,11 @@ static int take_first(void *arg, const struct hf_record *record)
 		return -ENOMEM;
 	c->checked.result = judge(record);
 	note(c, record);
+	if (record->flags & HF_RECORD_FULL && !(record->flags & HF_RECORD_NUMBERS))
+		return hf_problem_set(
+			check->problem, HF_EXIT_MISSING,
+			"let Holdfast use eBPF; `holdfast doctor` tells what it lacks",
+			"only eBPF tells the numbers that probes are made of");
 	if (c->checked.result != HF_CHECK_PENDING)
 		return 0;
 	check->pending++;

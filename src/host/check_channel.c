@@ -166,7 +166,9 @@ static void address_ipv6(const struct hf_segment *segment, const struct hf_route
 	to->v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_scope_id = route->device };
 	memcpy(&to->v6.sin6_addr, segment->destination.address.byte, 16);
 	message->msg_namelen = sizeof(to->v6);
-	memcpy(&info.ipi6_addr, segment->source.address.byte, 16);
+	/* A link-local source (to a peer that is none) without its device would be refused. */
+	if (route->device || !IN6_IS_ADDR_LINKLOCAL(segment->source.address.byte))
+		memcpy(&info.ipi6_addr, segment->source.address.byte, 16);
 	memcpy(add_control(message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info)), &info, sizeof(info));
 }
 

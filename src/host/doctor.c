@@ -4,6 +4,7 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <stdarg.h>
@@ -15,10 +16,17 @@
 
 #include "host/bpf.h"
 #include "host/cgroup.h"
+#include "host/diag/dump.h"
+#include "host/diag/files.h"
 #include "host/memory.h"
 #include "host/privileges.h"
 
 #include "holdfast.skel.h"
+
+/* What is known by sock_diag at no privilege whatever. */
+#define WITHOUT_BPF                                                                              \
+	"By polls: user timeouts stand, errno of a death is told where it is certain, `restore` " \
+	"knows nothing"
 
 static void found(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
 		  const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -199,6 +207,61 @@ static void check_namespaces(struct hf_finding *finding)
 		found(finding, HF_FINDING_OK, "", "all network namespaces can be entered");
 }
 
+/* Kernels before 5.6 do not lend descriptors; Yama may lend those of descendants only. */
+static bool descriptors_are_lent(void)
+{
+	struct hf_borrowing borrowing = { .pidfd = -1 };
+	struct hf_open_file file = { .pid = (uint32_t)getpid(), .fd = STDIN_FILENO };
+	int fd = hf_files_borrow(&borrowing, &file, 0);
+
+	if (fd >= 0)
+		close(fd);
+	hf_files_let_go(&borrowing);
+	return fd != -ENOSYS && fd != -EPERM;
+}
+
+static bool is_yama_strict(void)
+{
+	int scope = 0;
+	FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%d", &scope) != 1)
+		scope = 0;
+	fclose(file);
+	return scope > 0;
+}
+
+/* How far Holdfast gets by sock_diag, with what it cannot know there in any case. */
+static void check_without_bpf(struct hf_finding *finding)
+{
+	struct mnl_socket *link = hf_diag_open();
+	enum hf_finding_state state = HF_FINDING_OK;
+	char lacking[HF_LACKING_TEXT];
+
+	hf_privileges_lacking(lacking);
+	if (*lacking) /* then it is what is left */
+		state = HF_FINDING_LIMITED;
+	if (link)
+		mnl_socket_close(link);
+	if (!link)
+		found(finding, HF_FINDING_LIMITED, "load the kernel's module tcp_diag",
+		      "no sock_diag: %s", strerror(errno));
+	else if (!descriptors_are_lent())
+		found(finding, HF_FINDING_LIMITED, "use Linux 5.6 or newer",
+		      "connections are listed, but their settings neither known nor set: the kernel "
+		      "lends no descriptors (pidfd_getfd)");
+	else if (!hf_privileges_have(CAP_SYS_PTRACE))
+		found(finding, state, state ? "run as root, or with CAP_SYS_PTRACE" : "",
+		      "connections of %s are set and watched; of all others owner and settings are "
+		      "unknown. " WITHOUT_BPF,
+		      is_yama_strict() ? "no program (Yama)" : "one's own programs");
+	else
+		found(finding, HF_FINDING_OK, "",
+		      "connections of all programs are listed, set and watched. " WITHOUT_BPF);
+}
+
 static bool is_program(const char *name)
 {
 	static const char *const places[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
@@ -261,6 +324,7 @@ static const struct {
 	{ "cgroups", check_cgroups },
 	{ "memory", check_memory },
 	{ "namespaces", check_namespaces },
+	{ "without eBPF", check_without_bpf },
 	{ "defaults", check_defaults },
 	{ "demo", check_demo },
 };

@@ -27,8 +27,8 @@ static int take_values(char *names, char *values, struct counts *out)
 	char *value = strtok_r(values, " \n", &value_rest);
 	unsigned int found = 0;
 
-	for (; name && value; name = strtok_r(NULL, " \n", &name_rest),
-			      value = strtok_r(NULL, " \n", &value_rest)) {
+	for (; name && value;
+	     name = strtok_r(NULL, " \n", &name_rest), value = strtok_r(NULL, " \n", &value_rest)) {
 		if (!strcmp(name, "TCPKeepAlive"))
 			out->probes = strtoull(value, NULL, 10), found++;
 		else if (!strcmp(name, "TCPAbortOnTimeout"))

@@ -119,9 +119,26 @@ def test_list_enters_another_namespace(guest):
                 & {row["netns"] for row in guest.done("list")})
 
 
+def test_why_tells_who_set_what(guest):
+    peer, (row,) = guest.peer("near6"), guest.done("why")
+    assert (row["local"], row["rule"], row["audit"]) == (peer["local"], "apply", "protected")
+    assert row["holders"] == [{"pid": peer["pid"], "process": "peer"}]
+    assert {name: setting["own"] for name, setting in row["settings"].items()
+            if setting["set_by"] == "holdfast"} == {
+        "keepalive": False, "idle": 7200, "interval": 75, "user_timeout_ms": 0}
+
+
 def test_audit_counts_the_unprotected(guest):
     total = [row for row in guest.done("audit", exit=1) if row["by"] == "total"]
     assert [(row["connections"], row["unprotected"]) for row in total] == [(4, 4)]
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_check_finds_the_peers_alive(guest, name):
+    peer, rows = guest.peer(name), guest.done("check")
+    assert len(rows) == 4
+    row = [row for row in rows if row["local"] == peer["local"]][0]
+    assert (row["verdict"], row["probes"]) == ("alive", 1) and row["rtt_ms"] > 0
 
 
 def test_apply_sets_what_it_says(guest):

@@ -4,7 +4,7 @@
 A test takes a `lab` (lab.py) and so runs once over IPv4 and once over IPv6. Most tests sleep most
 of the time, so all that take a lab run side by side in threads, from the moment that the first of
 them is asked for its result. What must have the machine for itself is marked `alone` and comes
-after them.
+after them. What is marked `both_backends` also runs without eBPF, unless it is `bpf_only`.
 """
 import concurrent.futures
 import signal
@@ -23,6 +23,14 @@ POOL = pytest.StashKey()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: has the machine for itself")
+    config.addinivalue_line("markers", "both_backends: once by eBPF, once by sock_diag")
+    config.addinivalue_line("markers", "bpf_only: asks for what sock_diag cannot do")
+
+
+def pytest_generate_tests(metafunc):
+    marked = metafunc.definition.get_closest_marker
+    if "lab" in metafunc.fixturenames and marked("both_backends") and not marked("bpf_only"):
+        metafunc.parametrize("backend", ["bpf", "diag"], indirect=True)
 
 
 def in_pool(item):
@@ -35,7 +43,7 @@ def pytest_collection_modifyitems(items):
 
 def run_in_lab(item):
     arguments = dict(item.callspec.params)
-    lab = Lab(arguments.pop("family"))
+    lab = Lab(arguments.pop("family"), arguments.pop("backend", None))
     try:
         lab.time_limit(TEST_LIMIT)
         item.function(lab=lab, **arguments)
@@ -66,12 +74,18 @@ def family(request):
 
 
 @pytest.fixture
-def lab(request, family):
+def backend(request):
+    """What Holdfast is told to work by; None: what is possible."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def lab(request, family, backend):
     if in_pool(request.node):
         request.node.stash[POOL] = request.getfixturevalue("pool")[request.node]
         yield None  # the test has a lab of its own, in its thread
         return
-    made = Lab(family)
+    made = Lab(family, backend)
     try:
         made.time_limit(TEST_LIMIT)
         yield made

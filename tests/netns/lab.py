@@ -227,8 +227,10 @@ class Watch:
     """`holdfast watch --json` running: what it prints, and how it ends."""
 
     def __init__(self, lab, *arguments, prefix=(), env=None):
-        self.process = lab.popen([*prefix, HOLDFAST, "watch", "--json", *arguments], None, env=env,
+        command = lab.command("watch", "--json", *arguments)
+        self.process = lab.popen([*prefix, *command], None, env=env,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.late = lab.late
         self.out, self.err, self.events, self.said = (Lines(self.process.stdout),
                                                       Lines(self.process.stderr), [], [])
         wait_until(self.ready, 10, "the watch says that it is watching")
@@ -254,7 +256,7 @@ class Watch:
         """The first such event, which comes within the time."""
         what = f"event {event} {fields}"
         try:
-            return wait_until(lambda: self.seen(event, **fields), timeout, what)[0]
+            return wait_until(lambda: self.seen(event, **fields), timeout + self.late, what)[0]
         except AssertionError as failure:
             raise AssertionError(f"{failure}; seen: {self.events}") from None
 
@@ -266,8 +268,10 @@ class Watch:
 class Lab:
     """Client and server with one link between them, or a router in the middle."""
 
-    def __init__(self, family):
+    def __init__(self, family, backend=None):
         self.family, self.number, self.stack = family, next(_labs), contextlib.ExitStack()
+        self.backend = backend
+        self.late = 1.3 if backend == "diag" else 0  # s: until a pass sees what is new
         self.processes, self.default = [], None
         self.directory = self.stack.enter_context(
             tempfile.TemporaryDirectory(prefix=f"{SESSION}-", ignore_cleanup_errors=True))
@@ -384,9 +388,23 @@ class Lab:
 
     # -- Holdfast
 
+    def command(self, *arguments):
+        """holdfast with these arguments, by the lab's backend where the command has several."""
+        if self.backend and arguments and arguments[0] in ("list", "audit", "apply", "watch"):
+            return [HOLDFAST, arguments[0], "--backend", self.backend, *arguments[1:]]
+        return [HOLDFAST, *arguments]
+
+    def one_pass(self):
+        """Without eBPF a watch finds what is new by its next pass."""
+        time.sleep(self.late)
+
+    def shown(self, rule):
+        """The rule that list shows of a connection that is under it: without eBPF none."""
+        return None if self.backend == "diag" else rule
+
     def run(self, *arguments, exit=0, prefix=(), env=None):
         """Run holdfast and expect an exit status; what it printed."""
-        done = subprocess.run([*prefix, HOLDFAST, *arguments], capture_output=True, timeout=60,
+        done = subprocess.run([*prefix, *self.command(*arguments)], capture_output=True, timeout=60,
                               env=env or self.env)
         assert done.returncode == exit, (arguments, done.returncode, done.stdout, done.stderr)
         return done

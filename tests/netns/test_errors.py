@@ -29,7 +29,7 @@ WRONG = [
     "plan --dead-within 20s --interval 5 --count 9", "plan --user-timeout 1ms --idle 60",
     "plan --dead-within 60s --user-timeout 2min",
     "apply --dead-within 1s", "apply --pid 4194305", "watch --dead-within 1s",
-    "watch --netns no-such-namespace", "watch --process ''", "audit --dead-within nonsense",
+    "watch --netns no-such-namespace", "list --backend ebpf", "watch --process ''", "audit --dead-within nonsense",
 ]
 
 
@@ -51,7 +51,8 @@ def test_the_nearest_goal_that_can_be_kept_is_named(lab):
 
 
 @only_once
-@pytest.mark.parametrize("words", ["list", "audit", "apply", "watch", "restore"])
+@pytest.mark.parametrize("words", ["list --backend bpf", "audit --backend bpf",
+                                   "apply --backend bpf", "watch --backend bpf", "restore"])
 @pytest.mark.parametrize("prefix", [NOBODY, NO_CAPABILITIES], ids=["nobody", "no-capabilities"])
 def test_without_privileges_it_is_exit_3_and_names_the_mend(lab, words, prefix):
     done = lab.run(*shlex.split(words), prefix=prefix, exit=3)
@@ -70,7 +71,7 @@ def test_what_needs_no_privileges_works_without(lab, words):
 @only_once
 @pytest.mark.parametrize("words", ["list", "apply", "watch"])
 def test_on_a_kernel_without_ebpf_it_is_exit_3_and_says_so(lab, words):
-    done = lab.run(words, prefix=(lab.helpers(), "no-ebpf"), exit=3)
+    done = lab.run(words, "--backend", "bpf", prefix=(lab.helpers(), "no-ebpf"), exit=3)
     assert b"BPF" in done.stderr, done.stderr
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from lab import POLLING
 
+pytestmark = pytest.mark.both_backends  # save those marked bpf_only
 FIELDS = ("family state local remote netns pid process uid cgroup cookie keepalive idle interval "
           "count user_timeout_ms silent_s next_probe_s unanswered in_flight rtt_ms bound_idle_s "
           "bound_in_flight_s audit rule").split()
@@ -83,6 +84,7 @@ def test_states_are_named_as_ss_names_them(lab):
     assert len(lab.list("--state", "CLOSE_WAIT")) == 1
 
 
+@pytest.mark.bpf_only
 def test_without_arguments_it_is_list(lab):
     near, _ = lab.pair().connect()
     inside = ("nsenter", f"--net={lab.client.path}")
@@ -140,11 +142,11 @@ def test_apply_hits_exactly_what_list_with_the_same_filter_shows(lab):
     sockets, names = many(lab)
     sizes = set()
     for number, text in enumerate(FILTERS):
-        words = text.format(**names).split()
-        shown = {row["cookie"] for row in lab.list(*words)}
         # The interval tells which apply has set a socket.
-        lab.apply(*words, "--idle", "9", "--interval", str(20 + number), "--count", "5",
-                  "--override")
+        words = [*text.format(**names).split(), "--idle", "9", "--interval", str(20 + number),
+                 "--count", "5", "--override"]
+        shown = {row["cookie"] for row in lab.list(*words)}
+        lab.apply(*words)
         hit = {sock.cookie for sock in sockets if sock.options()["interval"] == 20 + number}
         assert hit == shown, text
         sizes.add(len(shown))
@@ -172,6 +174,7 @@ def test_the_policy_judges(lab):
     assert lab.one(near, "--keep-open", "8s")["audit"] == "unprotected"
 
 
+@pytest.mark.bpf_only
 def test_the_rule_judges_where_no_policy_is_given(lab):
     near, _ = lab.pair().connect()
     lab.watch("--dead-within", "10s")
@@ -215,6 +218,7 @@ def test_the_table_is_aligned(lab):
 STAY, CHURN = 3000, 15000
 
 
+@pytest.mark.bpf_only
 @pytest.mark.alone
 def test_counts_stay_right_while_15000_connections_open_and_close(lab):
     lab.pair()

@@ -4,6 +4,8 @@ import pytest
 
 from test_coverage import assert_planned, settings
 
+pytestmark = pytest.mark.both_backends  # save those marked bpf_only
+
 POLICY = ("--dead-within", "20s")
 STRICT = {"keepalive": 1, "idle": 3, "interval": 2, "count": 4}
 
@@ -28,7 +30,10 @@ def own(lab, when, **values):
     else:
         lab.watch(*POLICY)
         near, _ = lab.connect()
+        lab.one_pass()
         near.set(**values)
+    if when != "watch":
+        lab.one_pass()
     return near
 
 
@@ -69,6 +74,7 @@ def test_keepalive_switched_off_later_stays_on(lab):
     assert near.options()["keepalive"] == 1
 
 
+@pytest.mark.bpf_only
 def test_each_weaker_value_set_later_is_clamped(lab):
     lab.pair().watch(*POLICY)
     near, _ = lab.connect()
@@ -92,7 +98,9 @@ def test_stricter_settings_inherited_from_a_listener_stay(lab):
     server.call("set_options", id=listener, values=STRICT)
     lab.watch(*POLICY, netns=lab.server)
     client.connect(lab.server.address, port)
-    assert_options(server.accept(listener), STRICT)
+    accepted = server.accept(listener)
+    lab.one_pass()
+    assert_options(accepted, STRICT)
 
 
 def test_weaker_settings_inherited_from_a_listener_are_replaced(lab):
@@ -102,7 +110,9 @@ def test_weaker_settings_inherited_from_a_listener_are_replaced(lab):
     server.call("set_options", id=listener, values={"keepalive": 1, "idle": 300})
     lab.watch(*POLICY, netns=lab.server)
     client.connect(lab.server.address, port)
-    assert_planned(lab, server.accept(listener).options())
+    accepted = server.accept(listener)
+    lab.one_pass()
+    assert_planned(lab, accepted.options())
 
 
 def test_apply_keeps_stricter_settings(lab):
@@ -139,6 +149,7 @@ def test_apply_sets_the_fixed_user_timeout_that_goes_with_the_settings(lab):
     assert got["user_timeout_ms"] == 1000 * (got["idle"] + got["interval"] * got["count"])
 
 
+@pytest.mark.bpf_only
 def test_watch_leaves_no_user_timeout_standing(lab):
     before, _ = lab.pair().connect()
     lab.watch(*POLICY)

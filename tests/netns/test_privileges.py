@@ -85,7 +85,7 @@ def test_three_capabilities_satisfy_doctor(lab):
 @pytest.mark.parametrize("lacking", ["bpf", "perfmon"])
 def test_without_one_of_them_it_is_exit_3_and_names_them(lab, command, lacking):
     left = [name for name in THREE if name != lacking]
-    done = lab.run(command, prefix=nobody(lab.pair().client, *left), exit=3)
+    done = lab.run(command, "--backend", "bpf", prefix=nobody(lab.pair().client, *left), exit=3)
     assert f"CAP_{lacking.upper()}" in done.stderr.decode()
 
 
@@ -94,7 +94,8 @@ def test_without_net_admin_it_lists_but_does_not_watch(lab):
     near, _ = lab.pair().connect()
     prefix = nobody(lab.client, "bpf", "perfmon")
     assert near.local in lab.run("list", prefix=prefix).stdout.decode()
-    assert b"CAP_NET_ADMIN" in lab.run("watch", prefix=prefix, exit=3).stderr
+    done = lab.run("watch", "--backend", "bpf", prefix=prefix, exit=3)
+    assert b"CAP_NET_ADMIN" in done.stderr
 
 
 @only_once
@@ -220,7 +221,7 @@ def test_without_owners_list_says_null(lab):
     row = [row for row in lab.json("list", *lab.where(None), env=env)
            if row["cookie"] == near.cookie][0]
     assert (row["pid"], row["process"], row["keepalive"]) == (None, None, False)
-    done = lab.run("list", "--pid", str(near.peer.pid), env=env, exit=3)
+    done = lab.run("list", "--backend", "bpf", "--pid", str(near.peer.pid), env=env, exit=3)
     assert b"who holds" in done.stderr
 
 
@@ -229,5 +230,6 @@ def test_without_owners_list_says_null(lab):
     ("list", "hf_sweep"), ("apply", "hf_sweep"), ("watch", "hf_sweep"), ("watch", "hf_sockops")])
 def test_without_what_it_cannot_do_without_it_is_exit_3(lab, command, program):
     lab.pair()
-    done = lab.run(command, *lab.where(None), env=refusing(lab, program), exit=3)
+    done = lab.run(command, "--backend", "bpf", *lab.where(None), env=refusing(lab, program),
+                   exit=3)
     assert b"doctor" in done.stderr

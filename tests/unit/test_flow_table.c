@@ -52,9 +52,10 @@ static void check(const struct owner *owner)
 static struct owner *owner_new(uint32_t flows)
 {
 	size_t size = hf_table_size(flows);
-	uint64_t key[2] = { hf_mix(seed++), hf_mix(seed++) };
+	uint64_t key[2] = { hf_mix(seed), hf_mix(~seed) };
 	struct owner *owner = calloc(1, sizeof(*owner));
 
+	seed++;
 	assert_non_null(owner);
 	owner->records = (uint32_t)(size / sizeof(struct hf_bucket)) * HF_BUCKET_FLOWS + 1;
 	owner->memory = aligned_alloc(64, size);

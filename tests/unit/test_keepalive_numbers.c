@@ -135,11 +135,24 @@ static void resets_of_a_flow_that_asks(void **unused)
 	assert_int_equal(reset(A, 0), HF_NOTHING); /* a lax box, or the tickle's own number */
 	assert_int_equal(reset(A, UINT32_C(1) << 31), HF_NOTHING);
 	assert_int_equal(answer(A), HF_NOTHING);
-	assert_int_equal(reset(B, 5000), HF_NOTHING); /* nothing was sent to it yet */
 	expect(4000, HF_SEND_TICKLES, B);
 	assert_int_equal(reset(B, 0), HF_NOTHING);
 	assert_int_equal(reset(B, 4999), HF_NOTHING);
 	/* B has forgotten the connection and met A's answer on its way. */
+	assert_int_equal(reset(B, 5000), HF_RESET);
+	quiet(NEVER);
+}
+
+/* A router sees it a hundredth of a second after A's answer, half an interval before B's turn. */
+static void the_other_ends_answer_may_meet_a_reset_before_anything_else_does(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_BOTH | HF_ASK, &linux_324);
+	assert_int_equal(reset(B, 5000), HF_NOTHING);
+	expect(3000, HF_SEND_TICKLES, A);
+	assert_int_equal(reset(B, 5000), HF_NOTHING);
+	assert_int_equal(answer(A), HF_NOTHING);
+	assert_int_equal(reset(B, 4999), HF_NOTHING);
 	assert_int_equal(reset(B, 5000), HF_RESET);
 	quiet(NEVER);
 }
@@ -263,6 +276,7 @@ int main(void)
 		cmocka_unit_test(learned_numbers_are_doubted_in_a_flow_that_is_seen_too),
 		cmocka_unit_test(the_silent_end_is_never_spoken_to_with_what_the_other_has_sent),
 		cmocka_unit_test(resets_of_a_flow_that_asks),
+		cmocka_unit_test(the_other_ends_answer_may_meet_a_reset_before_anything_else_does),
 		cmocka_unit_test(a_reset_answers_a_learned_probe_of_one_watched_end),
 		cmocka_unit_test(a_late_answer_of_a_dead_end_is_looked_into),
 		cmocka_unit_test(a_late_answer_with_nothing_behind_it_is_told_once),

@@ -135,7 +135,7 @@ enum hf_setting { /* one of a socket's */
 
 /* Where a socket's settings come from. */
 struct hf_wire_origin {
-	struct hf_settings original;   /* what the program itself wants, with HF_RECORD_RULE */
+	struct hf_settings original;	/* what the program itself wants, with HF_RECORD_RULE */
 	uint32_t idle, interval, count; /* the sysctls of its namespace */
 	uint16_t memory;		/* enum hf_memory_flag */
 	uint8_t ours;			/* enum hf_setting: in force because Holdfast wrote it */
@@ -182,7 +182,7 @@ enum hf_wire_event_kind {
 	HF_WIRE_ENDED, /* error says how: 0 = closed */
 };
 
-#define HF_ERROR_UNKNOWN -1 /* its peer did not answer, but what the program was told is not known */
+#define HF_ERROR_UNKNOWN (-1) /* its peer did not answer; what the program was told is not known */
 
 struct hf_wire_event {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */

@@ -113,6 +113,8 @@ static __always_inline uint32_t decide(const struct hf_wire_rule *r, const struc
 	case HF_KEEP:
 		*want = *own;
 		return HF_OUTCOME_KEPT;
+	case HF_REPLACE:
+		break;
 	}
 	/* A watcher leaves none standing, not even a shorter one: it arms (see look_after). */
 	if ((r->rule.flags & HF_RULE_ARM) && !r->rule.settings.user_timeout_ms)

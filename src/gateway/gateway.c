@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The loop. A tick is a tenth of a second: what has arrived is heard, time is told, what is due is
+ * sent as far as the rate allows (the rest stays due). Between the ticks answers are read as they
+ * come, and dumps part by part, so that neither a large table nor a burst holds up the other.
+ */
+#include "gateway/gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gateway/private.h"
+
+#define TICKLES 4
+#define BURST 10 /* of a second's packets a tick may send at once if nothing was sent before: 1/10 */
+#define ANSWER_BATCHES 64 /* before others have their turn */
+
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *news)
+{
+	gateway->fn(gateway->arg, news);
+}
+
+static void complain(struct hf_gateway *gateway, enum hf_gateway_event event, const char *what,
+		     int error)
+{
+	char action[128];
+	struct hf_gateway_news news = { .event = event, .action = action };
+
+	snprintf(action, sizeof(action), "%s: %s", what, strerror(error));
+	hf_gateway_tell(gateway, &news);
+}
+
+/* --- Speaking --- */
+
+/* A packet that the device does not take is lost, as on any network. */
+void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side target,
+		     struct hf_segment *segment)
+{
+	uint8_t packet[HF_PACKET_MAX];
+	size_t size;
+
+	hf_flows_address(gateway->flows, flow, target, &segment->source, &segment->destination);
+	size = hf_segment_build(segment, packet, sizeof(packet));
+	if (size)
+		hf_tun_send(&gateway->tun, packet, size);
+	hf_flows_at(gateway->flows, flow)->touched_ms = (uint32_t)gateway->now_ms;
+	gateway->sent++;
+	gateway->tokens -= 1000;
+}
+
+static void ask(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	bool midway = hf_flows_at(gateway->flows, action->flow)->flags & HF_CROSSING_MIDWAY;
+	static const struct hf_endpoint nowhere;
+	struct hf_segment segment;
+
+	/* Toward the wrong end a handshake is worse than none. */
+	if (action->kind == HF_SEND_HANDSHAKE && !midway) {
+		hf_segment_handshake(&nowhere, &nowhere, action->target == HF_RESPONDER, &segment);
+		hf_gateway_send(gateway, action->flow, action->target, &segment);
+		return;
+	}
+	for (unsigned int which = 0; which < TICKLES; which++) {
+		hf_segment_tickle(&nowhere, &nowhere, which, &segment);
+		hf_gateway_send(gateway, action->flow, action->target, &segment);
+	}
+}
+
+static void probe(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	static const struct hf_endpoint nowhere;
+	struct hf_numbers numbers;
+	struct hf_segment segment;
+
+	if (!hf_engine_numbers(hf_flows_engine(gateway->flows), action->flow, action->target,
+			       &numbers))
+		return;
+	hf_segment_probe(&nowhere, &nowhere, &numbers, action->garbage, &segment);
+	hf_gateway_send(gateway, action->flow, action->target, &segment);
+}
+
+/* Nothing is asked, so nothing may be concluded: the silence begins anew. */
+static void pretend(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	struct hf_engine *engine = hf_flows_engine(gateway->flows);
+	struct hf_flow_view view;
+	struct hf_gateway_news news = { .event = HF_GATEWAY_ASKED,
+					.key = &view.key,
+					.gone = { !action->target, action->target },
+					.evidence = action->evidence,
+					.action = "would be asked" };
+
+	hf_engine_look(engine, action->flow, &view);
+	hf_engine_heard(engine, action->flow, 0);
+	hf_gateway_tell(gateway, &news);
+}
+
+static void act(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	if (gateway->options.dry_run)
+		pretend(gateway, action);
+	else if (hf_flows_at(gateway->flows, action->flow)->flags & HF_CROSSING_ENDING)
+		return;
+	else if (action->kind == HF_VERDICT)
+		hf_verdict_given(gateway, action);
+	else if (action->kind == HF_SEND_PROBE)
+		probe(gateway, action);
+	else
+		ask(gateway, action);
+}
+
+static void earn(struct hf_gateway *gateway, uint64_t passed_ms)
+{
+	int64_t rate = gateway->options.rate, most = rate * 1000 / BURST;
+
+	if (most < TICKLES * 1000)
+		most = TICKLES * 1000;
+	gateway->tokens += (int64_t)passed_ms * rate;
+	if (gateway->tokens > most)
+		gateway->tokens = most;
+}
+
+static void speak(struct hf_gateway *gateway)
+{
+	struct hf_engine *engine = hf_flows_engine(gateway->flows);
+	struct hf_action action;
+
+	hf_engine_advance(engine, gateway->now_ms, 0);
+	while ((!gateway->options.rate || gateway->tokens > 0) && hf_engine_next(engine, &action))
+		act(gateway, &action);
+}
+
+/* --- Hearing --- */
+
+static void hear(struct hf_gateway *gateway, const struct hf_segment *segment)
+{
+	struct hf_engine *engine = hf_flows_engine(gateway->flows);
+	enum hf_side side = HF_ORIGINATOR;
+	hf_flow flow = hf_flows_find(gateway->flows, segment, &side);
+	struct hf_crossing *crossing;
+	struct hf_flow_view view;
+	struct hf_heard heard;
+
+	if (flow == HF_NO_FLOW)
+		return;
+	crossing = hf_flows_at(gateway->flows, flow);
+	hf_engine_look(engine, flow, &view);
+	/* What passes outside of a dialogue is not all seen, so it is not looked at either. */
+	if (!view.dialogue && !view.dead[0] && !view.dead[1] &&
+	    !(crossing->flags & HF_CROSSING_ENDING))
+		return;
+	crossing->touched_ms = (uint32_t)gateway->now_ms;
+	hf_engine_segment(engine, flow, side, segment, &heard);
+	hf_verdict_heard(gateway, &heard, segment, side);
+}
+
+static void hear_socket(struct hf_gateway *gateway, int fd)
+{
+	struct hf_segment segments[HF_SNIFF_BATCH];
+
+	for (unsigned int batch = 0; batch < ANSWER_BATCHES; batch++) {
+		size_t count = hf_sniff_read(&gateway->sniff, fd, segments);
+
+		for (size_t i = 0; i < count; i++)
+			hear(gateway, &segments[i]);
+		if (count < HF_SNIFF_BATCH)
+			return;
+	}
+}
+
+static void on_answers(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	hear_socket(arg, fd);
+}
+
+/* --- The table --- */
+
+static void on_entry(void *arg, const struct hf_entry *entry, bool gone)
+{
+	struct hf_gateway *gateway = arg;
+
+	hf_flows_look(gateway->flows, entry, gone, gateway->now_ms);
+}
+
+static void begin_dump(struct hf_gateway *gateway)
+{
+	int error = hf_conntrack_dump(gateway->conntrack);
+
+	gateway->dump_ms = gateway->now_ms + hf_flows_pace(gateway->flows);
+	if (error) {
+		complain(gateway, HF_GATEWAY_ERROR, "cannot read the table", -error);
+		return;
+	}
+	gateway->dumping = true;
+	hf_flows_begin(gateway->flows);
+}
+
+/*
+ * What has arrived before is heard before the table is: a RST reaches the packet sockets first, and
+ * says more than an entry that is closed.
+ */
+static void hear_all(struct hf_gateway *gateway)
+{
+	for (size_t i = 0; i < HF_SNIFF_SOCKETS; i++)
+		hear_socket(gateway, gateway->sniff.fd[i]);
+	gateway->now_ms = clock_ms();
+}
+
+static void on_dump(evutil_socket_t fd, short what, void *arg)
+{
+	struct hf_gateway *gateway = arg;
+	int result;
+
+	(void)fd;
+	(void)what;
+	hear_all(gateway);
+	result = hf_conntrack_dump_read(gateway->conntrack, on_entry, gateway);
+	if (!result)
+		return;
+	gateway->dumping = false;
+	if (result < 0) {
+		complain(gateway, HF_GATEWAY_ERROR, "cannot read the table", -result);
+		return;
+	}
+	gateway->dumps++;
+	hf_flows_end(gateway->flows);
+}
+
+static void on_change(evutil_socket_t fd, short what, void *arg)
+{
+	struct hf_gateway *gateway = arg;
+	int result;
+
+	(void)fd;
+	(void)what;
+	hear_all(gateway);
+	result = hf_conntrack_events_read(gateway->conntrack, on_entry, gateway);
+	if (result == -ENOBUFS) /* the next dump tells all of it, and comes at once */
+		gateway->dump_ms = gateway->now_ms;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct hf_gateway *gateway = arg;
+
+	(void)fd;
+	(void)what;
+	hear_all(gateway);
+	earn(gateway, gateway->now_ms - gateway->ticked_ms);
+	gateway->ticked_ms = gateway->now_ms;
+	speak(gateway);
+	hf_verdict_tick(gateway);
+	if (!gateway->dumping && gateway->now_ms >= gateway->dump_ms)
+		begin_dump(gateway);
+}
+
+/* --- Opening and closing --- */
+
+static int make_loop(struct hf_gateway *gateway, struct event_base *base,
+		     struct hf_problem *problem)
+{
+	const struct timeval tick = { .tv_usec = HF_GATEWAY_TICK_MS * 1000 };
+	const short reads = EV_READ | EV_PERSIST;
+	struct event **event = gateway->events;
+
+	event[0] = event_new(base, -1, EV_PERSIST, on_tick, gateway);
+	event[1] = event_new(base, hf_conntrack_dump_fd(gateway->conntrack), reads, on_dump, gateway);
+	event[2] = event_new(base, hf_conntrack_events_fd(gateway->conntrack), reads, on_change,
+			     gateway);
+	event[3] = event_new(base, gateway->sniff.fd[0], reads, on_answers, gateway);
+	event[4] = event_new(base, gateway->sniff.fd[1], reads, on_answers, gateway);
+	for (size_t i = 0; i < HF_GATEWAY_EVENTS; i++)
+		if (!event[i] || event_add(event[i], i ? NULL : &tick))
+			return hf_problem_set(problem, HF_EXIT_FAILED, NULL,
+					      "cannot start the event loop");
+	return 0;
+}
+
+static int open_parts(struct hf_gateway *gateway, struct event_base *base,
+		      struct hf_problem *problem)
+{
+	const struct hf_gateway_options *options = &gateway->options;
+
+	if (hf_flows_open(&gateway->flows, &options->goals, &options->filter, gateway->now_ms,
+			  problem) ||
+	    hf_conntrack_open(&gateway->conntrack, problem))
+		return -1;
+	if (!options->dry_run && hf_tun_open(&gateway->tun, problem))
+		return -1;
+	if (hf_sniff_open(&gateway->sniff, gateway->tun.index, problem))
+		return -1;
+	return make_loop(gateway, base, problem);
+}
+
+int hf_gateway_open(struct hf_gateway **out, struct event_base *base,
+		    const struct hf_gateway_options *options,
+		    void (*fn)(void *arg, const struct hf_gateway_news *news), void *arg,
+		    struct hf_problem *problem)
+{
+	struct hf_gateway *gateway = calloc(1, sizeof(*gateway));
+
+	if (!gateway)
+		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
+	gateway->options = *options;
+	gateway->fn = fn;
+	gateway->arg = arg;
+	gateway->now_ms = gateway->ticked_ms = clock_ms();
+	gateway->tun.fd = gateway->sniff.fd[0] = gateway->sniff.fd[1] = -1;
+	gateway->brake = (struct hf_brake){ .deaths = options->brake_deaths,
+					    .within_ms = options->brake_within_ms,
+					    .hold_ms = options->brake_within_ms +
+						       options->goals.dead_within_ms };
+	if (open_parts(gateway, base, problem)) {
+		hf_gateway_close(&gateway);
+		return -1;
+	}
+	*out = gateway;
+	return 0;
+}
+
+void hf_gateway_close(struct hf_gateway **gateway)
+{
+	struct hf_gateway *old = *gateway;
+
+	*gateway = NULL;
+	if (!old)
+		return;
+	for (size_t i = 0; i < HF_GATEWAY_EVENTS; i++)
+		if (old->events[i])
+			event_free(old->events[i]);
+	hf_sniff_close(&old->sniff);
+	hf_tun_close(&old->tun);
+	hf_conntrack_close(&old->conntrack);
+	hf_flows_close(&old->flows);
+	free(old->resets);
+	free(old);
+}
+
+void hf_gateway_look(struct hf_gateway *gateway, struct hf_gateway_statistics *out)
+{
+	*out = (struct hf_gateway_statistics){ .freed = gateway->freed,
+					       .reset = gateway->reset,
+					       .sent = gateway->sent,
+					       .dumps = gateway->dumps,
+					       .braked = hf_brake_holds(&gateway->brake,
+									gateway->now_ms) };
+	hf_engine_statistics(hf_flows_engine(gateway->flows), &out->engine);
+	hf_flows_count(gateway->flows, &out->left_out);
+	hf_conntrack_fill(&out->table, &out->table_most);
+}

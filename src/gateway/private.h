@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What gateway.c and verdict.c share. */
+#ifndef HF_GATEWAY_PRIVATE_H
+#define HF_GATEWAY_PRIVATE_H
+
+#include <event2/event.h>
+
+#include "gateway/gateway.h"
+#include "gateway/sniff.h"
+#include "gateway/tun.h"
+
+#define HF_GATEWAY_EVENTS 5
+
+/* A reset that was sent: its target may answer with a challenge, then the entry is freed. */
+struct hf_reset {
+	hf_flow flow;
+	uint32_t id; /* the entry's; another one: the flow has gone meanwhile */
+	uint64_t until_ms;
+	bool repeated;
+	uint8_t target;
+};
+
+struct hf_gateway {
+	struct hf_gateway_options options;
+	struct hf_conntrack *conntrack;
+	struct hf_flows *flows;
+	struct hf_tun tun;
+	struct hf_sniff sniff;
+	struct hf_brake brake;
+	struct event *events[HF_GATEWAY_EVENTS];
+
+	struct hf_reset *resets; /* a ring, oldest first */
+	size_t reset_at, reset_count, reset_room;
+
+	uint64_t now_ms, ticked_ms;
+	uint64_t dump_ms; /* when the next one begins */
+	bool dumping;
+	int64_t tokens; /* packets that may be sent, in 1/1000 */
+	uint64_t freed, reset, sent, dumps;
+
+	void (*fn)(void *arg, const struct hf_gateway_news *news);
+	void *arg;
+};
+
+/* Send to that end in the other one's name; the flow's addresses are filled in. */
+void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side target,
+		     struct hf_segment *segment);
+void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *news);
+
+/* The engine has given an end up. */
+void hf_verdict_given(struct hf_gateway *gateway, const struct hf_action *action);
+
+/* A segment of a flow has told something, or is the answer to a reset. */
+void hf_verdict_heard(struct hf_gateway *gateway, const struct hf_heard *heard,
+		      const struct hf_segment *segment, enum hf_side side);
+
+/* Resets whose time is up. */
+void hf_verdict_tick(struct hf_gateway *gateway);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How a connection ended is read off two looks at it: the last one while it lived, at most about a
+ * second old, and, where its program has not closed its descriptor yet, one after the end. Nothing is
+ * taken from the program for that: to read SO_ERROR would be to steal it.
+ *
+ *	heard in between      closed: an end that the peer agreed to is acknowledged
+ *	a segment came, but   reset: RST is counted as a segment received, and as heard it is not
+ *	nothing was heard
+ *	nothing came,         dead: with keepalive it is ETIMEDOUT; in flight it may have been an
+ *	a timeout had run out ICMP error, too
+ *	nothing came,         destroyed, if it was connected until then and its program still has it
+ *	no timeout had
+ */
+#include "host/diag/known.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+
+#define SLOP_MS 20 /* two jiffies where they are longest */
+
+static int compare(const void *a, const void *b)
+{
+	const struct hf_record *x = &((const struct hf_known *)a)->last.record;
+	const struct hf_record *y = &((const struct hf_known *)b)->last.record;
+
+	if (x->cookie != y->cookie)
+		return x->cookie < y->cookie ? -1 : 1;
+	return x->netns < y->netns ? -1 : x->netns > y->netns;
+}
+
+struct hf_known *hf_known_find(const struct hf_knowns *knowns, uint32_t netns, uint64_t cookie)
+{
+	struct hf_known key = { .last.record = { .netns = netns, .cookie = cookie } };
+	struct hf_known **found = tfind(&key, &knowns->tree, compare);
+
+	return found ? *found : NULL;
+}
+
+struct hf_known *hf_known_add(struct hf_knowns *knowns, const struct hf_diag_socket *socket)
+{
+	struct hf_known *known = calloc(1, sizeof(*known));
+
+	if (!known)
+		return NULL;
+	known->last = *socket;
+	known->file.fd = -1;
+	if (!tsearch(known, &knowns->tree, compare)) {
+		free(known);
+		return NULL;
+	}
+	known->next = knowns->first;
+	knowns->first = known;
+	return known;
+}
+
+void hf_knowns_drop(struct hf_knowns *knowns, hf_known_fn fn, void *arg)
+{
+	struct hf_known **at = &knowns->first, *known;
+
+	while ((known = *at)) {
+		if (!fn(arg, known)) {
+			at = &known->next;
+			continue;
+		}
+		*at = known->next;
+		tdelete(known, &knowns->tree, compare);
+		free(known);
+	}
+}
+
+static bool any(void *arg, struct hf_known *known)
+{
+	(void)arg;
+	(void)known;
+	return true;
+}
+
+void hf_knowns_free(struct hf_knowns *knowns)
+{
+	hf_knowns_drop(knowns, any, NULL);
+}
+
+/* Linux tcp_keepalive_timer: had it run out after so long a silence? */
+static bool idle_ran_out(const struct hf_settings *s, uint32_t unanswered, uint64_t silent_ms)
+{
+	if (!s->keepalive || !unanswered)
+		return false;
+	if (s->user_timeout_ms)
+		return silent_ms >= s->user_timeout_ms;
+	return unanswered >= s->count;
+}
+
+/* Linux retransmits_timed_out, roughly: it counts from the first retransmission on. */
+static bool in_flight_ran_out(const struct hf_record *last, uint32_t retransmits,
+			      uint64_t silent_ms)
+{
+	if (!retransmits)
+		return false;
+	if (last->settings.user_timeout_ms)
+		return silent_ms >= last->settings.user_timeout_ms;
+	return retransmits >= last->retries2;
+}
+
+/* Its program has let go of it already: all there is to go by is how it was before. */
+static int end_unseen(const struct hf_known *known, uint64_t silent_ms)
+{
+	const struct hf_record *last = &known->last.record;
+	const struct hf_settings *s = &last->settings;
+	uint64_t idle_ms = (s->idle + (uint64_t)s->interval * s->count) * 1000;
+
+	if (last->flags & HF_RECORD_HIDDEN)
+		return 0;
+	if (s->keepalive && last->unanswered && silent_ms + SLOP_MS >= idle_ms)
+		return HF_ERROR_UNKNOWN;
+	return in_flight_ran_out(last, last->retransmits, silent_ms) ? HF_ERROR_UNKNOWN : 0;
+}
+
+int hf_known_end(const struct hf_known *known, const struct hf_diag_socket *final, uint64_t now_ms)
+{
+	const struct hf_record *last = &known->last.record;
+	uint64_t silent_ms = now_ms - known->heard_ms;
+
+	if (!final)
+		return end_unseen(known, silent_ms);
+	if (now_ms - final->record.silent_ms > known->heard_ms + SLOP_MS ||
+	    final->segments < known->last.segments)
+		return 0;
+	if (final->segments > known->last.segments)
+		return last->state == HF_CLOSE_WAIT ? EPIPE : ECONNRESET;
+	if (idle_ran_out(&last->settings, final->record.unanswered, silent_ms))
+		return ETIMEDOUT;
+	if (in_flight_ran_out(last, final->record.retransmits, silent_ms))
+		return HF_ERROR_UNKNOWN;
+	return HF_STATES_JUDGED >> last->state & 1 ? ECONNABORTED : 0;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A pass: of every socket that was collected, borrow a descriptor from its holder, read its settings,
+ * and do what the pass is for.
+ *
+ * A watch makes one every second. What it knows already it borrows only now and then: often while it
+ * is new, as programs set their own values soon after connect or accept, later at the pace of the goal.
+ */
+#include "host/diag/pass.h"
+
+#include <errno.h>
+#include <holdfast/socket.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "host/diag/collect.h"
+
+#define EARLY_LOOKS 4
+#define EARLY_MS 900 /* from one of these to the next: less than a second */
+
+static bool does(const struct hf_diag_host *host, unsigned int modes)
+{
+	return host->mode & modes;
+}
+
+/* What rules never touch: kernel sockets, orphans, states without keepalive. */
+static bool is_hands_off(const struct hf_record *r)
+{
+	return (r->flags & (HF_RECORD_ORPHAN | HF_RECORD_KERNEL)) ||
+	       !(HF_STATES_JUDGED >> r->state & 1);
+}
+
+/* Linux netdev_max_backlog: see hf_settings_spread. */
+static bool crowded(struct hf_diag_host *host)
+{
+	struct hf_counters *c = &host->counters;
+	uint32_t now = (uint32_t)(host->now_ms / 1000);
+
+	if (now - c->crowd_since >= 2) {
+		c->crowd_since = now;
+		c->crowd = 0;
+	}
+	return c->crowd++ >= HF_CROWD;
+}
+
+/* Borrow it and read its settings; -1 where that is not possible. */
+static int borrow(struct hf_diag_host *host, struct hf_sighting *s)
+{
+	struct hf_record *r = &s->socket.record;
+	int fd;
+
+	if (s->file.fd < 0 || !(r->flags & HF_RECORD_FULL))
+		return -1;
+	fd = hf_files_borrow(&host->borrowing, &s->file, r->cookie);
+	if (fd == -ESTALE || fd == -EBADF || fd == -ESRCH)
+		s->file.fd = -1; /* another holds it by now: for the next pass to find */
+	if (fd < 0)
+		return -1;
+	if (hf_socket_get(fd, &r->settings)) {
+		close(fd);
+		return -1;
+	}
+	r->flags &= ~(uint32_t)HF_RECORD_HIDDEN;
+	return fd;
+}
+
+static bool audit_wanted(const struct hf_diag_host *host, const struct hf_record *r,
+			 const struct hf_hold *hold)
+{
+	struct hf_retransmission rtx = { .rto_ms = r->rto_ms ? r->rto_ms : HF_RTO_MIN,
+					 .retries = r->retries2 };
+	const struct hf_goals *goals = hold && hold->held ? &hold->memory.goals : NULL;
+	enum hf_verdict verdict = HF_NOT_JUDGED;
+
+	if (!host->selection.audits)
+		return true;
+	if (host->selection.judge)
+		goals = &host->rule.rule.goals;
+	if (!is_hands_off(r) && !(r->flags & HF_RECORD_HIDDEN))
+		verdict = hf_settings_audit(&r->settings, goals, &rtx);
+	return host->selection.audits >> verdict & 1;
+}
+
+/* Two probes were seen unanswered, and now none: the peer came back. */
+static bool revived(struct hf_known *known, const struct hf_record *r)
+{
+	bool was = known->suspected;
+
+	known->suspected = r->unanswered >= 2 || (was && r->unanswered);
+	return was && !r->unanswered;
+}
+
+static void fill_memory(const struct hf_hold *hold, struct hf_record *r)
+{
+	if (!hold->held)
+		return;
+	r->flags |= HF_RECORD_RULE;
+	r->goals = hold->memory.goals;
+	r->armed_ms = 0;
+	memcpy(r->rule, hold->memory.rule, sizeof(r->rule));
+}
+
+/* fd -1: it was not borrowed in this pass. */
+static enum hf_outcome act(struct hf_diag_host *host, struct hf_sighting *s, int fd,
+			   struct hf_hold *hold)
+{
+	struct hf_record *r = &s->socket.record;
+
+	if (is_hands_off(r))
+		return HF_OUTCOME_STATE;
+	if (s->known && hold->held && revived(s->known, r))
+		return HF_OUTCOME_REVIVED;
+	if (fd >= 0)
+		return hf_diag_hold(fd, &host->rule, crowded(host), r, hold);
+	if (r->flags & HF_RECORD_HIDDEN)
+		return HF_OUTCOME_HIDDEN;
+	return hold->held ? HF_OUTCOME_HELD : HF_OUTCOME_NONE;
+}
+
+static bool record_due(const struct hf_diag_host *host, enum hf_outcome outcome)
+{
+	if (does(host, HF_MODE_SHOW | HF_MODE_REPORT))
+		return true;
+	return does(host, HF_MODE_NEWS) && outcome != HF_OUTCOME_NONE &&
+	       outcome != HF_OUTCOME_HELD && outcome != HF_OUTCOME_STATE &&
+	       outcome != HF_OUTCOME_HIDDEN;
+}
+
+/* How it is now, for the next pass to compare with. */
+static void note(const struct hf_diag_host *host, const struct hf_sighting *s, bool looked)
+{
+	struct hf_known *known = s->known;
+	enum hf_outcome outcome = s->socket.record.outcome;
+
+	known->pass = host->pass;
+	known->last = s->socket;
+	known->file = s->file;
+	known->heard_ms = s->heard_ms;
+	known->link = s->link;
+	if (!looked)
+		return;
+	known->looks++;
+	known->look_at_ms = host->now_ms;
+	if (outcome != HF_OUTCOME_PROBING)
+		known->look_at_ms += known->looks < EARLY_LOOKS ? EARLY_MS : host->look_every_ms;
+}
+
+static void count(struct hf_diag_host *host, const struct hf_record *r)
+{
+	host->counters.matched++;
+	host->counters.outcome[r->outcome]++;
+	if (r->flags & HF_RECORD_TIMEOUT_LATER)
+		host->counters.later++;
+	if (r->outcome == HF_OUTCOME_PROBING)
+		host->counters.waiting++;
+}
+
+/* What is not looked at in this pass is as it was at the last look. */
+static void carry_over(struct hf_sighting *s)
+{
+	const struct hf_record *last = &s->known->last.record;
+
+	if (last->flags & HF_RECORD_HIDDEN)
+		return;
+	s->socket.record.flags &= ~(uint32_t)HF_RECORD_HIDDEN;
+	s->socket.record.settings = last->settings;
+}
+
+static int work(struct hf_diag_host *host, struct hf_sighting *s, hf_record_fn fn, void *arg)
+{
+	struct hf_record *r = &s->socket.record;
+	bool looks = hf_diag_is_due(host, s);
+	struct hf_hold passing = { 0 }, *hold = &passing;
+	int fd = looks ? borrow(host, s) : -1, result = 0;
+
+	if (!looks)
+		carry_over(s);
+	if (!s->known && host->use == HF_USE_WATCH) {
+		s->known = hf_known_add(&host->knowns, &s->socket);
+		if (!s->known)
+			result = -ENOMEM;
+	}
+	if (s->known)
+		hold = &s->known->hold;
+	if (!result && audit_wanted(host, r, hold)) {
+		if (does(host, HF_MODE_ACT))
+			r->outcome = act(host, s, fd, hold);
+		count(host, r);
+		fill_memory(hold, r);
+		if (fn && record_due(host, r->outcome))
+			result = fn(arg, r);
+	}
+	if (s->known)
+		note(host, s, looks);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* A small socket (TIME_WAIT, one not made yet) is shown, without an owner, and no more. */
+static bool is_worked_on(const struct hf_diag_host *host, const struct hf_sighting *s)
+{
+	bool full = s->socket.record.flags & HF_RECORD_FULL;
+
+	if (s->twice || hf_diag_match(host, &s->socket) != HF_MATCHED)
+		return false;
+	return full || (does(host, HF_MODE_SHOW) && !host->selection.audits);
+}
+
+/* ------ those that are gone */
+
+static void queue_end(struct hf_diag_host *host, const struct hf_known *known, int error,
+		      uint64_t now_ms)
+{
+	struct hf_wire_event *grown =
+		realloc(host->event, (host->events + 1) * sizeof(*host->event));
+	struct hf_record *r;
+
+	if (!grown) {
+		host->counters.lost++;
+		return;
+	}
+	host->event = grown;
+	host->event[host->events] = (struct hf_wire_event){
+		.time_ns = now_ms * 1000000,
+		.kind = HF_WIRE_ENDED,
+		.error = error,
+		.record = known->last.record,
+	};
+	r = &host->event[host->events++].record;
+	fill_memory(&known->hold, r);
+	r->silent_ms = (uint32_t)(now_ms - known->heard_ms);
+	eventfd_write(host->event_fd, 1);
+}
+
+/* It was not in the dump: it is gone, or was missed while others came and went. */
+static bool is_gone(void *arg, struct hf_known *known)
+{
+	struct hf_diag_host *host = arg;
+	struct hf_diag_socket final = known->last;
+	uint64_t now_ms;
+	bool held = false;
+	int fd, error;
+
+	if (known->pass == host->pass)
+		return false;
+	if (hf_diag_lives(host->link[known->link].socket, &known->last)) {
+		known->pass = host->pass;
+		return false;
+	}
+	fd = known->file.fd < 0 ?
+		     -1 :
+		     hf_files_borrow(&host->borrowing, &known->file, known->last.record.cookie);
+	now_ms = hf_diag_clock_ms();
+	if (fd >= 0) {
+		held = !hf_diag_refresh(fd, &final);
+		close(fd);
+	}
+	error = hf_known_end(known, held ? &final : NULL, now_ms);
+	if (held) { /* the state is the last one while it lived */
+		known->last.record.unanswered = final.record.unanswered;
+		known->last.record.retransmits = final.record.retransmits;
+	}
+	if (known->hold.held)
+		queue_end(host, known, error, now_ms);
+	return true;
+}
+
+static bool give_back(void *arg, struct hf_known *known)
+{
+	struct hf_diag_host *host = arg;
+	enum hf_outcome outcome;
+	int fd;
+
+	if (!known->hold.held || known->file.fd < 0)
+		return false;
+	fd = hf_files_borrow(&host->borrowing, &known->file, known->last.record.cookie);
+	if (fd < 0)
+		return false;
+	outcome = hf_diag_give_back(fd, &known->hold);
+	host->counters.outcome[outcome]++;
+	close(fd);
+	return false;
+}
+
+static void begin(struct hf_diag_host *host, unsigned int mode)
+{
+	struct hf_counters *c = &host->counters;
+
+	host->mode = mode;
+	host->pass++;
+	host->now_ms = hf_diag_clock_ms();
+	c->visited = c->matched = c->later = c->waiting = 0;
+	memset(c->outcome, 0, sizeof(c->outcome));
+}
+
+int hf_diag_pass(struct hf_diag_host *host, unsigned int mode, hf_record_fn fn, void *arg,
+		 struct hf_problem *problem)
+{
+	int result = 0;
+
+	begin(host, mode);
+	if (does(host, HF_MODE_RESTORE))
+		hf_knowns_drop(&host->knowns, give_back, host);
+	if (does(host, HF_MODE_ACT | HF_MODE_SHOW))
+		result = hf_diag_collect(host, problem);
+	for (size_t i = 0; !result && i < host->sightings; i++) {
+		host->counters.visited++;
+		if (is_worked_on(host, &host->sighting[i]))
+			result = work(host, &host->sighting[i], fn, arg);
+	}
+	if (!result && host->use == HF_USE_WATCH && does(host, HF_MODE_ACT))
+		hf_knowns_drop(&host->knowns, is_gone, host);
+	hf_files_let_go(&host->borrowing);
+	if (result == -ENOMEM)
+		hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
+	return result;
+}

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Flows that cross a gateway: A - N - R - B, with Holdfast on R and a second NAT, N, before it."""
+import subprocess
+import time
+
+import pytest
+
+from lab import HOLDFAST, Lines, Watch, wait_until
+
+GOAL = 8  # s: dead within
+
+
+class Gateway(Watch):
+    """`holdfast gateway --json` running on the router."""
+
+    def __init__(self, lab, *arguments):
+        self.process = lab.popen([HOLDFAST, "gateway", "--json", *arguments], lab.router,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.late = 1
+        self.out, self.err, self.events, self.said = (Lines(self.process.stdout),
+                                                      Lines(self.process.stderr), [], [])
+        wait_until(self.ready, 10, "the gateway says that it is watching")
+
+
+def filtering(verdict):
+    return ("chain in {\ntype filter hook input priority 0\n"
+            f"ct state invalid {verdict}\n}}\n"
+            "chain on {\ntype filter hook forward priority 0\n"
+            f"ct state invalid {verdict}\n}}\n")
+
+
+def cross(lab, timeout=60, nat_timeout=60, strict=True, masquerade=True):
+    """A - N - R - B; N is a NAT, R (the gateway) one, too, if masquerade."""
+    lab.client, lab.near_nat = lab.namespace("a"), lab.namespace("n")
+    lab.router, lab.server = lab.namespace("r"), lab.namespace("b")
+    lab.join(lab.client, lab.near_nat)
+    lab.join(lab.near_nat, lab.router)
+    lab.join(lab.router, lab.server)
+    lab.default_route(lab.client, lab.near_nat.addresses[0])
+    lab.default_route(lab.near_nat, lab.router.addresses[0])
+    lab.default_route(lab.server, lab.router.addresses[1])
+    verdict = "drop" if strict else "accept"
+    for box, nats, forgets in ((lab.near_nat, True, nat_timeout),
+                               (lab.router, masquerade, timeout)):
+        box.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+        nat = "chain out {\ntype nat hook postrouting priority 100\nmasquerade\n}\n"
+        box.nft("table inet box {\n" + (nat if nats else "") + filtering(verdict) + "}\n")
+        box.sysctl(netfilter__nf_conntrack_tcp_timeout_established=forgets,
+                   netfilter__nf_conntrack_tcp_loose=0 if strict else 1)
+    return lab
+
+
+def entries(netns):
+    """TCP entries of a connection tracking table that are established."""
+    return [line for line in netns.run("conntrack", "-L", "-p", "tcp", stderr=None).splitlines()
+            if "ESTABLISHED" in line]
+
+
+def connect(lab):
+    near, far = lab.connect()
+    lab.exchange(near, far)
+    return near, far
+
+
+def is_about(event, near, end):
+    assert event["evidence"]["end"] == end, event
+    assert event["evidence"]["errno"] is None
+    assert event["remote"] == near.remote
+    assert event["evidence"]["silent_s"] <= GOAL + 1.5
+    return True
+
+
+BOTH = pytest.mark.parametrize("strict", [True, False], ids=["strict", "lax"])
+
+
+@BOTH
+def test_living_flows_are_never_forgotten(lab, strict):
+    cross(lab, timeout=8, nat_timeout=8, strict=strict)
+    near, far = connect(lab)
+    gateway = Gateway(lab, "--keep-open", "8s")
+    time.sleep(30)
+    assert entries(lab.router) and entries(lab.near_nat)
+    far.send(text="from the server")
+    near.hears("from the server")
+    lab.exchange(near, far)
+    assert not gateway.seen()
+
+
+def test_the_gateways_own_timeout_is_honoured_without_a_goal(lab):
+    cross(lab, timeout=8, nat_timeout=600)
+    near, far = connect(lab)
+    gateway = Gateway(lab)
+    time.sleep(24)
+    assert entries(lab.router)
+    lab.exchange(near, far)
+    assert not gateway.seen()
+
+
+@BOTH
+def test_a_silent_responder_is_dead_and_its_entry_stays(lab, strict):
+    near, far = connect(cross(lab, strict=strict))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s")
+    time.sleep(3)
+    lab.server.cut()
+    event = gateway.wait("dead", GOAL + 2)
+    assert is_about(event, near, "responder")
+    assert event["evidence"]["unanswered"] >= 3 and event["action"] is None
+    assert near.recv(1) is None
+    assert entries(lab.router)
+
+
+def test_a_silent_originator_is_dead(lab):
+    near, far = connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    lab.client.cut()
+    event = gateway.wait("dead", GOAL + 2)
+    assert event["evidence"]["end"] == "originator"
+    far.death("ECONNRESET", 2)
+
+
+def test_a_dead_flow_is_reset_for_the_survivor_and_freed(lab):
+    near, far = connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    time.sleep(3)
+    cut = lab.server.cut()
+    assert near.death("ECONNRESET", GOAL + 2) <= cut + GOAL + 1
+    event = gateway.wait("dead")
+    assert is_about(event, near, "responder")
+    assert event["action"] == "originator reset, entry freed"
+    wait_until(lambda: not lab.router.run("conntrack", "-L", "-p", "tcp", stderr=None), 4,
+               "the entry is freed")
+
+
+def test_free_only_deletes_the_entry(lab):
+    near, far = connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "free")
+    lab.server.cut()
+    event = gateway.wait("dead", GOAL + 2)
+    assert event["action"] == "entry freed"
+    wait_until(lambda: not lab.router.run("conntrack", "-L", "-p", "tcp", stderr=None), 2,
+               "the entry is freed")
+    assert near.recv(1) is None
+
+
+def test_both_ends_silent_is_one_death(lab):
+    connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    lab.server.cut()
+    lab.client.cut()
+    event = gateway.wait("dead", GOAL + 2)
+    assert event["evidence"]["end"] == "both" and event["action"] == "entry freed"
+    time.sleep(2)
+    assert len(gateway.seen("dead")) == 1
+    assert not entries(lab.router)
+
+
+@BOTH
+def test_a_rebooted_responder_answers_with_its_own_reset(lab, strict):
+    near, far = connect(cross(lab, strict=strict))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s")
+    lab.server.cut()
+    far.abort()
+    time.sleep(0.5)
+    lab.server.heal()
+    near.death("ECONNRESET", GOAL + 2)
+    event = gateway.wait("reset", 3)
+    assert is_about(event, near, "responder")
+
+
+def test_broken_and_healed_is_no_death(lab):
+    near, far = connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", "20s", "--on-dead", "reset")
+    time.sleep(8)
+    lab.server.cut()
+    time.sleep(4)
+    lab.server.heal()
+    time.sleep(20)
+    assert not gateway.seen()
+    lab.exchange(near, far)
+
+
+def test_without_timestamps(lab):
+    cross(lab)
+    lab.client.sysctl(ipv4__tcp_timestamps=0)
+    near, far = connect(lab)
+    other = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    time.sleep(2 * GOAL)
+    assert not other.seen()
+    lab.exchange(near, far)
+    lab.server.cut()
+    near.death("ECONNRESET", GOAL + 2)
+
+
+def test_plain_routing(lab):
+    near, far = connect(cross(lab, masquerade=False))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    time.sleep(GOAL + 2)
+    lab.exchange(near, far)
+    assert not gateway.seen()
+    lab.server.cut()
+    near.death("ECONNRESET", GOAL + 2)
+
+
+def test_a_dry_run_sends_nothing(lab):
+    near, far = connect(cross(lab))
+    lab.server.nft("table inet count {\nchain in {\ntype filter hook prerouting priority -400\n"
+                   "tcp flags & (syn|ack|rst) != 0 counter\n}\n}\n")
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset", "--dry-run")
+    lab.server.cut()
+    event = gateway.wait("protected", GOAL)
+    assert event["action"] == "would be asked"
+    time.sleep(2 * GOAL)
+    assert not gateway.seen("dead")
+    assert "counter packets 0 " in lab.server.run("nft", "list", "table", "inet", "count")
+    assert "holdfast" not in lab.router.run("ip", "-o", "link")
+
+
+def test_data_is_whole_through_hundreds_of_probes(lab):
+    cross(lab, strict=False)
+    pairs = [connect(lab) for _ in range(10)]
+    gateway = Gateway(lab, "--dead-within", "6s", "--on-dead", "reset")
+    for turn in range(12):
+        for near, far in pairs:
+            near.send(text="x" * (turn + 1) + "\n")
+            far.hears("x" * (turn + 1) + "\n")
+            far.send(text="y" * 3000)
+            got = ""
+            while len(got) < 3000:
+                got += near.recv(2)["data"]
+            assert got == "y" * 3000
+        time.sleep(3.3)
+    assert not gateway.seen()
+
+
+def test_exclude_and_filters(lab):
+    near, far = connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--exclude", near.remote)
+    other = lab.router  # its own connections are nobody's business here
+    lab.server.cut()
+    time.sleep(GOAL + 3)
+    assert not gateway.seen()
+    assert other
+
+
+@pytest.mark.parametrize("number", [2, 9], ids=["interrupted", "killed"])
+def test_nothing_is_left(lab, number):
+    near, far = connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s")
+    rules = lab.router.run("nft", "list", "ruleset")
+    assert "holdfast" in lab.router.run("ip", "-o", "link")
+    gateway.stop(number)
+    wait_until(lambda: "holdfast" not in lab.router.run("ip", "-o", "link"), 2, "it is gone")
+    assert "table inet holdfast" not in lab.router.run("nft", "list", "ruleset")
+    assert rules
+    again = Gateway(lab, "--dead-within", f"{GOAL}s")
+    time.sleep(GOAL + 1)
+    assert not again.seen()
+    lab.exchange(near, far)
