@@ -9,17 +9,19 @@ _holdfast()
 	[[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
 	[[ $word == = ]] && word=
 	((COMP_CWORD == 1)) && command=
-	case $before in
-	--pid) words="$(ps -eo pid=)" ;;
-	--process) words="$(ps -eo comm= | sort -u)" ;;
-	--user) words="$(getent passwd | cut -d: -f1)" ;;
-	--netns) words="$(echo all; ip netns list 2>/dev/null | cut -d' ' -f1)" ;;
-	--state) words="established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack listening closing all connected synchronized" ;;
-	--direction) words="in out" ;;
-	--audit) words="protected slow unprotected" ;;
-	--keep-open) words="aws-nlb aws-gwlb aws-nat aws-network-firewall ec2-nitro-v6 ec2-conntrack azure-lb azure-nat gcp-firewall gcp-nat oci-nlb linux-ipvs linux-conntrack kube-proxy cilium calico cisco-asa fortigate checkpoint paloalto juniper-srx f5-fastl4 pf home-gateway" ;;
-	--backend) words="bpf preload" ;;
-	--columns | --local | --remote | --cgroup | --dead-within | --idle | --interval | --count | --user-timeout | --rate | --loss | --on-dead | --source | --destination | --port | --mark | --exclude | --brake | --frames | -n | --delay | --rows | --seed | --plot) words= ;;
+	case "$command $before" in
+	'run --backend') words="bpf preload" ;;
+	*' --pid') words="$(ps -eo pid=)" ;;
+	*' --process') words="$(ps -eo comm= | sort -u)" ;;
+	*' --user') words="$(getent passwd | cut -d: -f1)" ;;
+	*' --netns') words="$(echo all; ip netns list 2>/dev/null | cut -d' ' -f1)" ;;
+	*' --state') words="established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack listening closing all connected synchronized" ;;
+	*' --direction') words="in out" ;;
+	*' --audit') words="protected slow unprotected" ;;
+	*' --keep-open') words="aws-nlb aws-gwlb aws-nat aws-network-firewall ec2-nitro-v6 ec2-conntrack azure-lb azure-nat gcp-firewall gcp-nat oci-nlb linux-ipvs linux-conntrack kube-proxy cilium calico cisco-asa fortigate checkpoint paloalto juniper-srx f5-fastl4 pf home-gateway" ;;
+	*' --backend') words="bpf diag" ;;
+	*' --on-dead') words="observe free reset" ;;
+	*' --columns' | *' --local' | *' --remote' | *' --cgroup' | *' --dead-within' | *' --idle' | *' --interval' | *' --count' | *' --user-timeout' | *' --rate' | *' --loss' | *' --source' | *' --destination' | *' --port' | *' --mark' | *' --exclude' | *' --brake' | *' --frames' | *' -n' | *' --delay' | *' --rows' | *' --seed' | *' --plot') words= ;;
 	*)
 		case $command in
 		list) words="--help --columns --local --remote --pid --process --user --cgroup --netns --state --direction -4 -6 --audit --dead-within --keep-open --idle --interval --count --user-timeout --override --json --backend" ;;
@@ -33,7 +35,7 @@ _holdfast()
 		plan) words="--help --loss --dead-within --keep-open --idle --interval --count --user-timeout --override --json" ;;
 		profiles) words="--help --json" ;;
 		gateway) words="--help --on-dead --dry-run --source --destination --port --mark --exclude --rate --brake --dead-within --keep-open --idle --interval --count --user-timeout --override --json" ;;
-		top) words="--help --batch --frames -n --delay --rows --local --remote --pid --process --user --cgroup --netns --state --direction -4 -6 --audit --dead-within --keep-open --idle --interval --count --user-timeout --override" ;;
+		top) words="--help --batch --frames -n --delay --rows --local --remote --pid --process --user --cgroup --netns --state --direction -4 -6 --audit --dead-within --keep-open --idle --interval --count --user-timeout --override --json --backend" ;;
 		simulate) words="--help --seed --plot --json" ;;
 		doctor) words="--help --json" ;;
 		demo) words="--help" ;;

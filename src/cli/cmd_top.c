@@ -24,8 +24,7 @@
 #define DELAY_MOST_MS 86400000
 
 struct top_options {
-	struct hf_filter_options filter;
-	struct hf_policy_options policy;
+	struct hf_request request;
 	bool batch;
 	uint32_t frames; /* 0 = until it is ended */
 	uint32_t rows, delay_ms;
@@ -42,12 +41,6 @@ static const struct argp_option options_table[] = {
 	{ "frames", 'n', "N", 0, "With --batch: so many, then end", 0 },
 	{ "delay", DELAY, "DUR", 0, "From one look at the connections to the next; 1s", 0 },
 	{ "rows", ROWS, "N", 0, "Keep the first N connections of each look; 1000", 0 },
-	{ 0 },
-};
-
-static const struct argp_child children[] = {
-	{ &hf_filter_argp, 0, NULL, 0 },
-	{ &hf_policy_argp, 0, NULL, 0 },
 	{ 0 },
 };
 
@@ -92,20 +85,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->frames = 0;
 		options->rows = KEPT;
 		options->delay_ms = DELAY_MS;
-		state->child_inputs[0] = &options->filter;
-		state->child_inputs[1] = &options->policy;
+		hf_request_init(&options->request, state);
 		return 0;
 	case BATCH:
 	case DELAY:
 	case ROWS:
 	case 'n':
 		return parse_own(options, key, argument, state);
-	case ARGP_KEY_ARG:
-		return hf_option_error(state, "without it", "unexpected argument \"%s\"", argument);
 	case ARGP_KEY_SUCCESS:
-		if (options->frames && !options->batch)
-			return hf_option_error(state, "--batch --frames N",
-					       "--frames goes with --batch only");
+		if ((options->frames || options->request.output.json) && !options->batch)
+			return hf_option_error(state, "--batch with them",
+					       "--frames and --json go with --batch only");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -121,18 +111,29 @@ static const struct argp argp = {
 	       "the keys.\v"
 	       "Verdicts are those of `holdfast list`. What happened is told from one look to the "
 	       "next: what comes and goes between two of them is not seen.",
-	.children = children,
+	.children = hf_request_children,
 };
+
+static bool places_cursor(const char *type)
+{
+	bool places;
+	int known;
+
+	if (!type || !*type || setupterm(type, STDOUT_FILENO, &known) != OK)
+		return false;
+	places = cursor_address != NULL;
+	del_curterm(cur_term);
+	return places;
+}
 
 static int check_terminal(struct hf_problem *problem)
 {
 	const char *type = getenv("TERM");
-	int known;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return hf_problem_set(problem, HF_EXIT_USAGE, "holdfast top --batch prints text",
 				      "top draws on a terminal, and this is none");
-	if (type && *type && setupterm(type, STDOUT_FILENO, &known) == OK && cursor_address)
+	if (places_cursor(type))
 		return 0;
 	return hf_problem_set(problem, HF_EXIT_USAGE,
 			      "set TERM, or let holdfast top --batch print text",
@@ -154,6 +155,10 @@ static int print_frame(const struct top_options *options, const struct hf_top_ti
 {
 	int error;
 
+	if (options->request.output.json) {
+		error = hf_top_print_json(frame, count_new(frame), stdout);
+		return !error && fflush(stdout) ? -errno : error;
+	}
 	hf_top_print_title(frame, &frame->list.view, title, stdout);
 	error = hf_top_print_rows(&frame->list, 0, options->rows, 0, stdout);
 	hf_top_print_events(frame, count_new(frame), stdout);
@@ -234,7 +239,6 @@ static void widen(struct hf_selection *selection, struct hf_top_scope *scope)
 
 static int run(int argc, char **argv)
 {
-	struct hf_request request = { 0 };
 	struct hf_selection selection;
 	struct hf_top_scope scope = { 0 };
 	struct top_options options;
@@ -243,15 +247,14 @@ static int run(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
 		return HF_EXIT_USAGE;
-	request.filter = options.filter;
-	request.policy = options.policy;
 	if ((!options.batch && check_terminal(&problem)) ||
-	    hf_request_select(&request, "top", &selection, &problem))
+	    hf_request_select(&options.request, "top", &selection, &problem))
 		return hf_command_fail(&problem);
-	scope.policy = options.policy.given ? &selection.rule.goals : NULL;
+	scope.policy = options.request.policy.given ? &selection.rule.goals : NULL;
 	widen(&selection, &scope);
 	if (hf_host_open(&scope.host, HF_USE_LOOK, &selection, &problem))
 		return hf_command_fail(&problem);
+	hf_command_warn(hf_host_warning(scope.host));
 	hf_host_confine(scope.host, true);
 	exit = (options.batch ? run_batch : run_screen)(&options, &scope, &problem);
 	hf_host_close(&scope.host);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -56,10 +57,10 @@ void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out)
 
 	*out = (struct hf_notice){
 		.kind = wire->kind == HF_WIRE_PROTECTED ? HF_EVENT_PROTECTED :
-							  hf_event_of_end(wire->error),
+							  hf_event_of_end(abs(wire->error)),
 		.time_ms = clock_ms(CLOCK_REALTIME) - ago,
 		.record = &wire->record,
-		.error = wire->kind == HF_WIRE_PROTECTED ? 0 : wire->error,
+		.error = wire->kind == HF_WIRE_PROTECTED || wire->error < 0 ? 0 : wire->error,
 	};
 	if (wire->kind == HF_WIRE_PROTECTED)
 		out->action = wire->record.outcome == HF_OUTCOME_KEPT ? "kept" : "set";
@@ -76,8 +77,7 @@ void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const
 	};
 }
 
-/* RFC 3339 in UTC, with milliseconds. */
-static void format_time(int64_t ms, char *text, size_t size)
+void hf_event_format_time(int64_t ms, char *text, size_t size)
 {
 	time_t seconds = ms / 1000;
 	struct tm utc;
@@ -222,7 +222,7 @@ void hf_event_print(const struct hf_notice *event, bool json, bool colour, FILE 
 {
 	char time[64];
 
-	format_time(event->time_ms, time, sizeof(time));
+	hf_event_format_time(event->time_ms, time, sizeof(time));
 	if (json)
 		print_json(event, time, out);
 	else

@@ -34,12 +34,18 @@ struct hf_notice {
 /* How a connection under a rule ended, from the error that its program is told. */
 enum hf_event_kind hf_event_of_end(int error);
 
-/* An event of the ring, at the time it happened. The record stays the wire event's. */
+/*
+ * An event of the ring, at the time it happened; an error that is not certain is not told. The record
+ * stays the wire event's.
+ */
 void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out);
 
 /* An event of this moment. */
 void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const char *action,
 		  struct hf_notice *out);
+
+/* RFC 3339 in UTC, with milliseconds: 25 bytes with the NUL. */
+void hf_event_format_time(int64_t ms, char *text, size_t size);
 
 /* One line: JSON, or text (colour: for a terminal). Does not flush. */
 void hf_event_print(const struct hf_notice *event, bool json, bool colour, FILE *out);

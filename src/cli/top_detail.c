@@ -56,6 +56,10 @@ static void print_settings(const struct hf_record *record, FILE *out)
 {
 	const struct hf_settings *settings = &record->settings;
 
+	if (record->flags & HF_RECORD_HIDDEN) {
+		fputs("Keepalive    its settings are not known\n", out);
+		return;
+	}
 	fprintf(out,
 		"Keepalive    %s: idle %" PRIu32 "s, interval %" PRIu32 "s, count %" PRIu32
 		", user timeout ",
@@ -171,9 +175,11 @@ void hf_top_print_detail(const struct hf_top_detail *detail, FILE *out)
 	print_settings(record, out);
 	print_timers(detail, out);
 	print_evidence(record, out);
-	fprintf(out, "Dead found   idle within %s", hf_top_duration(bounds->idle_ms, text));
-	fprintf(out, ", with data in flight within %s\n",
-		hf_top_duration(bounds->in_flight_ms, text));
+	if (!(record->flags & HF_RECORD_HIDDEN)) {
+		fprintf(out, "Dead found   idle within %s", hf_top_duration(bounds->idle_ms, text));
+		fprintf(out, ", with data in flight within %s\n",
+			hf_top_duration(bounds->in_flight_ms, text));
+	}
 	print_rule(detail, out);
 	print_judge(detail, out);
 }

@@ -220,7 +220,7 @@ void hf_top_known_record(const struct hf_top_known *known, bool died, struct hf_
 		.remote_port = known->remote_port,
 		.family = known->family,
 		.state = died ? HF_CLOSE : known->state,
-		.flags = HF_RECORD_FULL,
+		.flags = HF_RECORD_FULL | HF_RECORD_HIDDEN,
 		.netns = known->netns,
 		.pid = known->pid,
 		.silent_ms = known->silent_ms,

@@ -51,7 +51,7 @@ int hf_top_seen_record(struct hf_top_seen *seen, const struct hf_record *record,
 /* timeouts: connections that the kernel has given up since the last pass (struct hf_netstat). */
 void hf_top_seen_end(struct hf_top_seen *seen, uint64_t timeouts);
 
-/* What is known as a record: as last seen, in state CLOSE where it died. */
+/* What is known as a record, without settings: as last seen, in state CLOSE where it died. */
 void hf_top_known_record(const struct hf_top_known *known, bool died, struct hf_record *out);
 
 #endif

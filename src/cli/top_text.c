@@ -39,9 +39,10 @@ static void print_goal(const struct hf_goals *policy, FILE *out)
 	}
 	fputs("goal:", out);
 	if (policy->dead_within_ms)
-		fprintf(out, " dead in %s", hf_top_duration(policy->dead_within_ms, text));
+		fprintf(out, " dead within %s", hf_top_duration(policy->dead_within_ms, text));
 	if (policy->keep_open_ms)
-		fprintf(out, " open %s", hf_top_duration(policy->keep_open_ms, text));
+		fprintf(out, "%s open %s", policy->dead_within_ms ? "," : "",
+			hf_top_duration(policy->keep_open_ms, text));
 }
 static_assert(HF_DEAD_WITHIN_DEFAULT == 120000, "2min is said to be the default");
 
@@ -99,8 +100,8 @@ void hf_top_print_title(const struct hf_top_frame *frame, const struct hf_top_vi
 static const struct {
 	uint8_t flexible, drop;
 } layout[] = {
-	{ 0, 0 }, { 12, 0 }, { 12, 0 }, { 7, 0 }, { 0, 4 }, { 0, 0 },
-	{ 0, 0 }, { 0, 1 },  { 0, 2 },	{ 0, 5 }, { 6, 3 },
+	{ 0, 0 }, { 20, 0 }, { 20, 0 }, { 7, 0 }, { 0, 5 }, { 0, 0 },
+	{ 0, 0 }, { 0, 1 },  { 0, 2 },	{ 0, 3 }, { 6, 4 },
 };
 #define LAID_OUT (sizeof(layout) / sizeof(*layout))
 

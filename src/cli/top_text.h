@@ -31,6 +31,9 @@ int hf_top_print_rows(const struct hf_top_list *list, unsigned int first, unsign
 /* A line for each of the newest events, the newest first. */
 void hf_top_print_events(const struct hf_top_frame *frame, unsigned int count, FILE *out);
 
+/* The frame but for its rows as one JSON object, with so many of its newest events; 0 or -errno. */
+int hf_top_print_json(const struct hf_top_frame *frame, unsigned int events, FILE *out);
+
 /*
  * Everything about one connection as it was seen at_ms; its timers as they are at now_ms (both
  * CLOCK_MONOTONIC). gone: it is not there any more.

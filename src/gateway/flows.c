@@ -340,14 +340,30 @@ static bool passes(const struct hf_flow_filter *filter, const struct hf_entry *e
 	return true;
 }
 
+/*
+ * Is it established, or half-closed? A responder that has forgotten the connection, but listens,
+ * takes our SYN for a new one, and the table goes back to SYN_RECV while the originator lives.
+ */
+static bool is_open(const struct hf_entry *entry)
+{
+	switch (entry->state) {
+	case TCP_CONNTRACK_ESTABLISHED:
+	case TCP_CONNTRACK_FIN_WAIT:
+	case TCP_CONNTRACK_CLOSE_WAIT:
+		return true;
+	case TCP_CONNTRACK_SYN_RECV:
+		return entry->status & IPS_ASSURED;
+	default:
+		return false;
+	}
+}
+
 /* Is it one to be probed? What is left out is counted by why. */
 static bool wanted(struct hf_flows *flows, const struct hf_entry *entry)
 {
 	struct hf_flows_counts *count = &flows->counting;
 
-	if (!(entry->status & IPS_SEEN_REPLY) || entry->status & IPS_DYING ||
-	    (entry->state != TCP_CONNTRACK_ESTABLISHED && entry->state != TCP_CONNTRACK_FIN_WAIT &&
-	     entry->state != TCP_CONNTRACK_CLOSE_WAIT))
+	if (!(entry->status & IPS_SEEN_REPLY) || entry->status & IPS_DYING || !is_open(entry))
 		return false;
 	if (is_own(flows, &entry->original[0]) || is_own(flows, &entry->reply[0]))
 		return count->own++, false;

@@ -68,8 +68,7 @@ int hf_host_open(struct hf_host **out, enum hf_use use, const struct hf_selectio
 		*problem = refused;
 		return -1;
 	}
-	if (selection->backend == HF_BY_BPF ||
-	    (*refused.what && refused.exit != HF_EXIT_MISSING)) {
+	if (selection->backend == HF_BY_BPF || (*refused.what && refused.exit != HF_EXIT_MISSING)) {
 		*problem = refused;
 		return -1;
 	}

@@ -24,7 +24,7 @@
 #include "holdfast.skel.h"
 
 /* What is known by sock_diag at no privilege whatever. */
-#define WITHOUT_BPF                                                                              \
+#define WITHOUT_BPF                                                                               \
 	"By polls: user timeouts stand, errno of a death is told where it is certain, `restore` " \
 	"knows nothing"
 
@@ -313,20 +313,13 @@ static const struct {
 	const char *name;
 	void (*check)(struct hf_finding *finding);
 } checks[] = {
-	{ "kernel", check_kernel },
-	{ "privileges", check_privileges },
-	{ "open sockets", check_sockets },
-	{ "owners", check_owners },
-	{ "new sockets", check_new },
-	{ "makers", check_makers },
-	{ "later values", check_clamp },
-	{ "events", check_open_events },
-	{ "cgroups", check_cgroups },
-	{ "memory", check_memory },
-	{ "namespaces", check_namespaces },
-	{ "without eBPF", check_without_bpf },
-	{ "defaults", check_defaults },
-	{ "demo", check_demo },
+	{ "kernel", check_kernel },	    { "privileges", check_privileges },
+	{ "open sockets", check_sockets },  { "owners", check_owners },
+	{ "new sockets", check_new },	    { "makers", check_makers },
+	{ "later values", check_clamp },    { "events", check_open_events },
+	{ "cgroups", check_cgroups },	    { "memory", check_memory },
+	{ "namespaces", check_namespaces }, { "without eBPF", check_without_bpf },
+	{ "defaults", check_defaults },	    { "demo", check_demo },
 };
 
 void hf_doctor_examine(void (*fn)(void *arg, const struct hf_finding *finding), void *arg)

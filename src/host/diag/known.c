@@ -4,12 +4,13 @@
  * second old, and, where its program has not closed its descriptor yet, one after the end. Nothing is
  * taken from the program for that: to read SO_ERROR would be to steal it.
  *
- *	heard in between      closed: an end that the peer agreed to is acknowledged
- *	a segment came, but   reset: RST is counted as a segment received, and as heard it is not
+ *	a segment came, but	reset: RST is counted as a segment received, and as heard it is not
  *	nothing was heard
- *	nothing came,         dead: with keepalive it is ETIMEDOUT; in flight it may have been an
- *	a timeout had run out ICMP error, too
- *	nothing came,         destroyed, if it was connected until then and its program still has it
+ *	heard in between	most likely reset, too, if it was connected until then: one that ends
+ *				in the ordinary way has been closed by its program
+ *	nothing came,		dead: with keepalive it is ETIMEDOUT; in flight it may have been an
+ *	a timeout had run out	ICMP error, too
+ *	nothing came,		destroyed, if it was connected until then
  *	no timeout had
  */
 #include "host/diag/known.h"
@@ -113,25 +114,25 @@ static int end_unseen(const struct hf_known *known, uint64_t silent_ms)
 	if (last->flags & HF_RECORD_HIDDEN)
 		return 0;
 	if (s->keepalive && last->unanswered && silent_ms + SLOP_MS >= idle_ms)
-		return HF_ERROR_UNKNOWN;
-	return in_flight_ran_out(last, last->retransmits, silent_ms) ? HF_ERROR_UNKNOWN : 0;
+		return -ETIMEDOUT;
+	return in_flight_ran_out(last, last->retransmits, silent_ms) ? -ETIMEDOUT : 0;
 }
 
 int hf_known_end(const struct hf_known *known, const struct hf_diag_socket *final, uint64_t now_ms)
 {
 	const struct hf_record *last = &known->last.record;
 	uint64_t silent_ms = now_ms - known->heard_ms;
+	bool connected = HF_STATES_JUDGED >> last->state & 1;
 
 	if (!final)
 		return end_unseen(known, silent_ms);
-	if (now_ms - final->record.silent_ms > known->heard_ms + SLOP_MS ||
-	    final->segments < known->last.segments)
-		return 0;
+	if (now_ms - final->record.silent_ms > known->heard_ms + SLOP_MS)
+		return connected ? -ECONNRESET : 0;
 	if (final->segments > known->last.segments)
 		return last->state == HF_CLOSE_WAIT ? EPIPE : ECONNRESET;
 	if (idle_ran_out(&last->settings, final->record.unanswered, silent_ms))
 		return ETIMEDOUT;
 	if (in_flight_ran_out(last, final->record.retransmits, silent_ms))
-		return HF_ERROR_UNKNOWN;
-	return HF_STATES_JUDGED >> last->state & 1 ? ECONNABORTED : 0;
+		return -ETIMEDOUT;
+	return connected ? ECONNABORTED : 0;
 }

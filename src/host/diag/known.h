@@ -40,8 +40,9 @@ void hf_knowns_drop(struct hf_knowns *knowns, hf_known_fn fn, void *arg);
 void hf_knowns_free(struct hf_knowns *knowns);
 
 /*
- * How a connection ended that is gone at now_ms: the errno that its program was told, 0 = closed, or
- * HF_ERROR_UNKNOWN. final: its socket after the end, where its program holds it still; else NULL.
+ * How a connection ended that is gone at now_ms: the errno that its program was told, negative where
+ * that is not certain, 0 = closed. final: its socket after the end, where its program holds it still;
+ * else NULL.
  */
 int hf_known_end(const struct hf_known *known, const struct hf_diag_socket *final, uint64_t now_ms);
 
