@@ -53,15 +53,16 @@ enum {
 static const struct argp_option options_table[] = {
 	{ "on-dead", ON_DEAD, "observe|free|reset", 0,
 	  "What follows: nothing but the report (the default); the table's entry is freed; the "
-	  "surviving end is reset, too", 0 },
+	  "surviving end is reset, too",
+	  0 },
 	{ "dry-run", DRY_RUN, 0, 0, "Send nothing: show which flows would be asked, and when", 0 },
 	{ "source", SOURCE, "END", 0, "Flows opened from there: ADDR[/LEN][:PORT[-PORT]]", 0 },
 	{ "destination", DESTINATION, "END", 0, "Flows opened to there, before any NAT", 0 },
 	{ "port", PORT, "PORT[-PORT]", 0, "Flows opened to these ports", 0 },
 	{ "mark", MARK, "N[/MASK]", 0, "Flows of this connection mark", 0 },
 	{ "exclude", EXCLUDE, "END", 0, "But none with an end there; may be repeated", 0 },
-	{ "rate", RATE_KEY, "N", 0, "Send so many packets a second at most (default 10000; 0: no limit)",
-	  0 },
+	{ "rate", RATE_KEY, "N", 0,
+	  "Send so many packets a second at most (default 10000; 0: no limit)", 0 },
 	{ "brake", BRAKE, "N/DUR|off", 0,
 	  "More than N deaths within DUR are an outage: measures pause (default 100/10s)", 0 },
 	{ 0 },
@@ -247,9 +248,9 @@ static const struct argp argp = {
 
 static const enum hf_event_kind kinds[] = {
 	[HF_GATEWAY_ASKED] = HF_EVENT_PROTECTED, [HF_GATEWAY_DEAD] = HF_EVENT_DEAD,
-	[HF_GATEWAY_RESET] = HF_EVENT_RESET,     [HF_GATEWAY_REVIVED] = HF_EVENT_REVIVED,
+	[HF_GATEWAY_RESET] = HF_EVENT_RESET,	 [HF_GATEWAY_REVIVED] = HF_EVENT_REVIVED,
 	[HF_GATEWAY_FREED] = HF_EVENT_DESTROYED, [HF_GATEWAY_BRAKED] = HF_EVENT_BRAKED,
-	[HF_GATEWAY_LOST] = HF_EVENT_LOST,	     [HF_GATEWAY_ERROR] = HF_EVENT_ERROR,
+	[HF_GATEWAY_LOST] = HF_EVENT_LOST,	 [HF_GATEWAY_ERROR] = HF_EVENT_ERROR,
 };
 
 static const char *end_of(const struct hf_gateway_news *news)
@@ -362,8 +363,8 @@ static int start(struct gateway *gateway, const struct gateway_options *options,
 	if (!event[0] || !event[1] || !event[2] || event_add(event[0], NULL) ||
 	    event_add(event[1], NULL) || (gateway->live && event_add(event[2], &second)))
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "cannot start the event loop");
-	return hf_gateway_open(&gateway->gateway, gateway->base, &options->gateway, on_news, gateway,
-			       problem);
+	return hf_gateway_open(&gateway->gateway, gateway->base, &options->gateway, on_news,
+			       gateway, problem);
 }
 
 static void end(struct gateway *gateway)

@@ -12,9 +12,10 @@
 #include "cli/escape.h"
 
 const struct hf_command *const hf_commands[] = {
-	&hf_cmd_list, &hf_cmd_audit,	&hf_cmd_apply,	&hf_cmd_watch, &hf_cmd_check,
-	&hf_cmd_why,  &hf_cmd_restore,	&hf_cmd_run,	&hf_cmd_plan,  &hf_cmd_profiles,
-	&hf_cmd_gateway, &hf_cmd_top,  &hf_cmd_simulate, &hf_cmd_doctor, &hf_cmd_demo,  NULL,
+	&hf_cmd_list,	  &hf_cmd_audit,    &hf_cmd_apply,   &hf_cmd_watch,
+	&hf_cmd_check,	  &hf_cmd_why,	    &hf_cmd_restore, &hf_cmd_run,
+	&hf_cmd_plan,	  &hf_cmd_profiles, &hf_cmd_gateway, &hf_cmd_top,
+	&hf_cmd_simulate, &hf_cmd_doctor,   &hf_cmd_demo,    NULL,
 };
 
 #define NAME_MAX_SHOWN 40

@@ -202,7 +202,8 @@ static bool resets(const struct hf_keepalive *flow, enum hf_side side,
 		return false;
 	if (hf_end_has(other, HF_END_KNOWN))
 		return segment->seq == other->expected &&
-		       (in_question || (!(flow->mode & HF_ASK) && hf_end_has(other, HF_END_CONFIRMED)));
+		       (in_question ||
+			(!(flow->mode & HF_ASK) && hf_end_has(other, HF_END_CONFIRMED)));
 	return hf_end_has(end, HF_END_KNOWN | HF_END_AWAITED | HF_END_PROBED) &&
 	       segment->seq == end->next;
 }

@@ -17,8 +17,8 @@ struct hf_brake {
 	uint32_t within_ms; /* ...within this time are a mass */
 	uint32_t hold_ms;
 
-	uint64_t level;	 /* deaths not forgotten yet, in units of 1/within_ms */
-	uint64_t at_ms;	 /* when that was so */
+	uint64_t level;	  /* deaths not forgotten yet, in units of 1/within_ms */
+	uint64_t at_ms;	  /* when that was so */
 	uint64_t last_ms; /* the last first death */
 	bool on;
 };

@@ -41,7 +41,8 @@ static void read_address(const struct nlattr *ip, struct hf_endpoint *source,
 {
 	const struct nlattr *attribute;
 
-	mnl_attr_for_each_nested(attribute, ip) {
+	mnl_attr_for_each_nested(attribute, ip)
+	{
 		uint16_t type = mnl_attr_get_type(attribute);
 		bool first = type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC;
 		struct hf_endpoint *end = first ? source : destination;
@@ -65,7 +66,8 @@ static bool read_ports(const struct nlattr *proto, struct hf_endpoint *source,
 	const struct nlattr *attribute;
 	bool tcp = false;
 
-	mnl_attr_for_each_nested(attribute, proto) {
+	mnl_attr_for_each_nested(attribute, proto)
+	{
 		switch (mnl_attr_get_type(attribute)) {
 		case CTA_PROTO_NUM:
 			tcp = mnl_attr_get_u8(attribute) == IPPROTO_TCP;
@@ -89,7 +91,8 @@ static bool read_tuple(const struct nlattr *tuple, struct hf_endpoint out[2])
 	const struct nlattr *attribute;
 	bool tcp = false;
 
-	mnl_attr_for_each_nested(attribute, tuple) {
+	mnl_attr_for_each_nested(attribute, tuple)
+	{
 		if (mnl_attr_get_type(attribute) == CTA_TUPLE_IP)
 			read_address(attribute, &out[0], &out[1]);
 		else if (mnl_attr_get_type(attribute) == CTA_TUPLE_PROTO)
@@ -102,10 +105,12 @@ static void read_tcp(const struct nlattr *info, struct hf_entry *out)
 {
 	const struct nlattr *tcp, *attribute;
 
-	mnl_attr_for_each_nested(tcp, info) {
+	mnl_attr_for_each_nested(tcp, info)
+	{
 		if (mnl_attr_get_type(tcp) != CTA_PROTOINFO_TCP)
 			continue;
-		mnl_attr_for_each_nested(attribute, tcp) {
+		mnl_attr_for_each_nested(attribute, tcp)
+		{
 			const struct nf_ct_tcp_flags *flags = mnl_attr_get_payload(attribute);
 
 			switch (mnl_attr_get_type(attribute)) {
@@ -129,7 +134,8 @@ static bool read_entry(const struct nlmsghdr *message, struct hf_entry *out)
 {
 	const struct nlattr *attribute;
 
-	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
+	{
 		switch (mnl_attr_get_type(attribute)) {
 		case CTA_TUPLE_ORIG:
 			if (!read_tuple(attribute, out->original))
@@ -297,7 +303,7 @@ static struct mnl_socket *open_socket(int flags, unsigned int groups)
 	return NULL;
 }
 
-#define GROUP(number) (1u << ((number) - 1))
+#define GROUP(number) (1u << ((number)-1))
 
 static int open_sockets(struct hf_conntrack *conntrack, struct hf_problem *problem)
 {

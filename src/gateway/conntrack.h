@@ -12,12 +12,12 @@ struct hf_entry {
 	struct hf_endpoint original[2];
 	struct hf_endpoint reply[2];
 	uint32_t id;
-	uint32_t status;      /* IPS_... of <linux/netfilter/nf_conntrack_common.h> */
+	uint32_t status; /* IPS_... of <linux/netfilter/nf_conntrack_common.h> */
 	uint32_t mark;
 	uint32_t remaining_s; /* until it expires */
 	uint16_t zone;
-	uint8_t state;	      /* TCP_CONNTRACK_... of <linux/netfilter/nf_conntrack_tcp.h> */
-	uint8_t flags[2];     /* IP_CT_TCP_FLAG_..., by enum hf_side of who sent */
+	uint8_t state;	  /* TCP_CONNTRACK_... of <linux/netfilter/nf_conntrack_tcp.h> */
+	uint8_t flags[2]; /* IP_CT_TCP_FLAG_..., by enum hf_side of who sent */
 };
 
 struct hf_conntrack;

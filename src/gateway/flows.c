@@ -67,18 +67,24 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-/* Traffic is seen a dump later: the goals less that, or as they are where nothing is to spare. */
+/*
+ * Traffic is seen a dump later, and a verdict may wait for the other end's turn: the goals less
+ * that, or as they are where nothing is to spare.
+ */
 static enum hf_derivation derive(const struct hf_flows *flows, uint32_t keep_open_ms,
 				 struct hf_probing *out)
 {
 	struct hf_goals goals = flows->goals, sharper;
 	enum hf_derivation derivation;
+	uint32_t late;
 
 	if (keep_open_ms && (!goals.keep_open_ms || keep_open_ms < goals.keep_open_ms))
 		goals.keep_open_ms = keep_open_ms;
 	sharper = goals;
-	if (sharper.dead_within_ms)
-		sharper.dead_within_ms -= smaller(flows->pace_ms, sharper.dead_within_ms - 1);
+	if (sharper.dead_within_ms) {
+		late = flows->pace_ms + larger(HF_INTERVAL_MIN_MS, sharper.dead_within_ms / 16);
+		sharper.dead_within_ms -= smaller(late, sharper.dead_within_ms - 1);
+	}
 	derivation = hf_probing_derive(&sharper, SIDES, HF_GATEWAY_TICK_MS, out);
 	if (derivation > HF_DERIVED_ONE_LOSS)
 		derivation = hf_probing_derive(&goals, SIDES, HF_GATEWAY_TICK_MS, out);
@@ -283,7 +289,8 @@ static bool address_of(const struct sockaddr *from, struct hf_address *out)
 		return true;
 	}
 	if (from && from->sa_family == AF_INET6) {
-		memcpy(out->byte, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+		memcpy(out->byte, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+		       16);
 		return true;
 	}
 	return false;
@@ -445,7 +452,8 @@ static void add(struct hf_flows *flows, const struct hf_entry *entry, uint32_t n
 static bool was_active(struct hf_crossing *crossing, const struct hf_entry *entry, uint32_t now)
 {
 	uint32_t passed = now - crossing->base_ms;
-	int64_t more = (int64_t)entry->remaining_s * 1000 - (int64_t)crossing->base_s * 1000 + passed;
+	int64_t more =
+		(int64_t)entry->remaining_s * 1000 - (int64_t)crossing->base_s * 1000 + passed;
 	bool ours = (int32_t)(crossing->touched_ms - crossing->base_ms) >= 0;
 	bool repeated = crossing->unacked & unacked_of(entry);
 
@@ -477,8 +485,7 @@ static void update(struct hf_flows *flows, hf_flow flow, const struct hf_entry *
 		assign(flows, flow, &view, entry);
 }
 
-void hf_flows_look(struct hf_flows *flows, const struct hf_entry *entry, bool gone,
-		   uint64_t now_ms)
+void hf_flows_look(struct hf_flows *flows, const struct hf_entry *entry, bool gone, uint64_t now_ms)
 {
 	enum hf_side side = HF_ORIGINATOR;
 	hf_flow flow =
@@ -568,8 +575,8 @@ hf_flow hf_flows_find(const struct hf_flows *flows, const struct hf_segment *seg
 	bool reversed = false;
 	hf_flow flow = hf_engine_find(flows->engine, &segment->source, &segment->destination, side);
 
-	if (flow != HF_NO_FLOW && (*side == HF_ORIGINATOR ||
-				   !(flows->crossing[flow].flags & HF_CROSSING_NATED)))
+	if (flow != HF_NO_FLOW &&
+	    (*side == HF_ORIGINATOR || !(flows->crossing[flow].flags & HF_CROSSING_NATED)))
 		return flow;
 	key_of(&segment->source, &segment->destination, &key);
 	flow = hf_table_find(&flows->replies, hf_table_hash(&flows->replies, &key), &key,

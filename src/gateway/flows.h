@@ -48,7 +48,7 @@ struct hf_crossing {
 };
 
 struct hf_flows_counts { /* entries of the last dump that are left out, by why */
-	uint32_t own;	   /* of this machine itself */
+	uint32_t own;	 /* of this machine itself */
 	uint32_t offloaded;
 	uint32_t altered; /* a helper shifts their sequence numbers */
 	uint32_t filtered;

@@ -15,7 +15,8 @@
 #include "gateway/private.h"
 
 #define TICKLES 4
-#define BURST 10 /* of a second's packets a tick may send at once if nothing was sent before: 1/10 */
+#define BURST \
+	10 /* of a second's packets a tick may send at once if nothing was sent before: 1/10 */
 #define ANSWER_BATCHES 64 /* before others have their turn */
 
 static uint64_t clock_ms(void)
@@ -276,7 +277,8 @@ static int make_loop(struct hf_gateway *gateway, struct event_base *base,
 	struct event **event = gateway->events;
 
 	event[0] = event_new(base, -1, EV_PERSIST, on_tick, gateway);
-	event[1] = event_new(base, hf_conntrack_dump_fd(gateway->conntrack), reads, on_dump, gateway);
+	event[1] =
+		event_new(base, hf_conntrack_dump_fd(gateway->conntrack), reads, on_dump, gateway);
 	event[2] = event_new(base, hf_conntrack_events_fd(gateway->conntrack), reads, on_change,
 			     gateway);
 	event[3] = event_new(base, gateway->sniff.fd[0], reads, on_answers, gateway);

@@ -25,8 +25,8 @@ struct hf_gateway_options {
 	struct hf_goals goals;
 	struct hf_flow_filter filter;
 	enum hf_on_dead on_dead;
-	bool dry_run;	/* nothing is sent, nothing is judged */
-	uint32_t rate;	/* packets sent a second, at most; 0 = no limit */
+	bool dry_run;				/* nothing is sent, nothing is judged */
+	uint32_t rate;				/* packets sent a second, at most; 0 = no limit */
 	uint32_t brake_deaths, brake_within_ms; /* 0 = no brake */
 };
 

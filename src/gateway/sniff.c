@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SNAP 128	    /* bytes of a packet: two headers with all their options */
-#define BUFFER (8 << 20)    /* bytes that may wait */
+#define SNAP 128	 /* bytes of a packet: two headers with all their options */
+#define BUFFER (8 << 20) /* bytes that may wait */
 #define FLAGS_ASKED (HF_FIN | HF_SYN | HF_RST | HF_ACK)
 
 #define LOAD_BYTE(at) BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at)
@@ -81,8 +81,7 @@ static int open_socket(uint16_t protocol, struct sock_filter *filter, unsigned s
 	int on = 1, size = BUFFER;
 
 	/* It hears nothing until it is bound: by then the filter stands. */
-	if (fd >= 0 &&
-	    !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) &&
+	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) &&
 	    !setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) &&
 	    !bind(fd, (struct sockaddr *)&everywhere, sizeof(everywhere))) {
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
@@ -137,8 +136,8 @@ static enum hf_checksums checksums_of(struct msghdr *message)
 size_t hf_sniff_read(struct hf_sniff *sniff, int fd, struct hf_segment out[HF_SNIFF_BATCH])
 {
 	static uint8_t packet[HF_SNIFF_BATCH][SNAP];
-	static _Alignas(struct cmsghdr) uint8_t
-		beside[HF_SNIFF_BATCH][CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	static _Alignas(struct cmsghdr)
+		uint8_t beside[HF_SNIFF_BATCH][CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	struct iovec part[HF_SNIFF_BATCH];
 	struct mmsghdr message[HF_SNIFF_BATCH];
 	size_t segments = 0;

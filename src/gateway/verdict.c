@@ -180,8 +180,8 @@ static void decide(struct hf_gateway *gateway, hf_flow flow, enum hf_side dead, 
 	struct hf_flow_view view;
 	bool acts = gateway->options.on_dead != HF_ON_DEAD_OBSERVE;
 
-	crossing->flags = (uint8_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) |
-				    told);
+	crossing->flags =
+		(uint8_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) | told);
 	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
 	evidence = evidence_of(&view, dead);
 	if (acts && first && hf_brake_death(&gateway->brake, gateway->now_ms))
@@ -221,7 +221,8 @@ static void forget_death(struct hf_gateway *gateway, const struct hf_heard *hear
 	struct hf_crossing *crossing = hf_flows_at(gateway->flows, heard->flow);
 	bool told = crossing->flags & HF_CROSSING_TOLD(heard->side);
 
-	crossing->flags &= (uint8_t)~(HF_CROSSING_TOLD(heard->side) | HF_CROSSING_LATER(heard->side));
+	crossing->flags &=
+		(uint8_t) ~(HF_CROSSING_TOLD(heard->side) | HF_CROSSING_LATER(heard->side));
 	if (told)
 		report(gateway, heard->flow, HF_GATEWAY_REVIVED, heard->side == HF_ORIGINATOR,
 		       heard->side == HF_RESPONDER, &heard->evidence, NULL);
@@ -232,8 +233,9 @@ static void heard_reset(struct hf_gateway *gateway, const struct hf_heard *heard
 	struct hf_crossing *crossing = hf_flows_at(gateway->flows, heard->flow);
 	bool told = crossing->flags & (HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1);
 
-	crossing->flags = (uint8_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) |
-				    HF_CROSSING_TOLD(heard->side) | HF_CROSSING_RST);
+	crossing->flags =
+		(uint8_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) |
+			  HF_CROSSING_TOLD(heard->side) | HF_CROSSING_RST);
 	if (!told)
 		report(gateway, heard->flow, HF_GATEWAY_RESET, heard->side == HF_ORIGINATOR,
 		       heard->side == HF_RESPONDER, &heard->evidence, "its own RST has passed on");
@@ -243,6 +245,7 @@ void hf_verdict_heard(struct hf_gateway *gateway, const struct hf_heard *heard,
 		      const struct hf_segment *segment, enum hf_side side)
 {
 	struct hf_crossing *crossing = hf_flows_at(gateway->flows, heard->flow);
+	struct hf_flow_view view;
 
 	if (crossing->flags & HF_CROSSING_ENDING) {
 		if (!(segment->flags & HF_RST))
@@ -253,7 +256,8 @@ void hf_verdict_heard(struct hf_gateway *gateway, const struct hf_heard *heard,
 		heard_reset(gateway, heard);
 	} else if (heard->event == HF_ALIVE || heard->event == HF_REVIVED) {
 		forget_death(gateway, heard);
-		if (crossing->flags & HF_CROSSING_LATER(!heard->side))
-			decide(gateway, heard->flow, !heard->side, false);
 	}
+	hf_engine_look(hf_flows_engine(gateway->flows), heard->flow, &view);
+	if (crossing->flags & HF_CROSSING_LATER(!side) && view.dead[!side] && view.learned[side])
+		decide(gateway, heard->flow, !side, false);
 }

@@ -29,8 +29,8 @@ static uint32_t backlog(void)
 uint32_t hf_burst_backlog(uint64_t connections, const struct hf_settings *settings)
 {
 	/* Spread over three quarters of idle; every probe brings an answer. */
-	uint64_t burst = 2 * connections * grid_ms(settings->idle) /
-			 (750 * (uint64_t)settings->idle);
+	uint64_t burst =
+		2 * connections * grid_ms(settings->idle) / (750 * (uint64_t)settings->idle);
 	uint64_t wanted = 1000;
 
 	if (burst <= ROUNDS * backlog())

@@ -232,14 +232,129 @@ def test_data_is_whole_through_hundreds_of_probes(lab):
     assert not gateway.seen()
 
 
-def test_exclude_and_filters(lab):
-    near, far = connect(cross(lab))
-    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--exclude", near.remote)
-    other = lab.router  # its own connections are nobody's business here
+def of_port(sock):
+    return sock.local.rsplit(":", 1)[1]
+
+
+def test_only_what_is_asked_for_is_probed(lab):
+    near, far = connect(cross(lab, masquerade=False))
+    other = lab.connect()
+    lab.exchange(*other)
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--exclude", f":{of_port(near)}")
+    # N is a NAT: on R both have other ports unless N kept them, which it does where it can
     lab.server.cut()
-    time.sleep(GOAL + 3)
+    gateway.wait("dead", GOAL + 2)
+    time.sleep(GOAL / 2)
+    assert [e["local"].rsplit(":", 1)[1] for e in gateway.seen("dead")] == [of_port(other[0])]
+
+
+@pytest.mark.parametrize("option", [("--port", "1"), ("--source", "192.0.2.0/24"),
+                                    ("--destination", "[2001:db8::/32]:1"), ("--mark", "7")])
+def test_filters(lab, option):
+    connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", *option)
+    lab.server.cut()
+    time.sleep(GOAL + 2)
     assert not gateway.seen()
-    assert other
+
+
+def test_data_in_flight_to_a_dead_end(lab):
+    near, far = connect(cross(lab))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    time.sleep(2)
+    lab.server.cut()
+    near.send(text="nobody will read this")
+    near.death("ECONNRESET", 2 * GOAL)
+    assert gateway.wait("dead")["evidence"]["end"] == "responder"
+
+
+def test_a_half_closed_flow(lab):
+    """It is kept while both live; its death is found."""
+    cross(lab)
+    lab.router.sysctl(netfilter__nf_conntrack_tcp_timeout_close_wait=7)
+    near, far = connect(lab)
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    near.shutdown()
+    far.hears("")
+    time.sleep(2 * GOAL)
+    far.send(text="still here")
+    near.hears("still here")
+    assert not gateway.seen()
+    lab.client.cut()
+    assert gateway.wait("dead", GOAL + 2)["evidence"]["end"] == "originator"
+
+
+def test_an_outage_brakes_and_the_living_continue(lab):
+    cross(lab)
+    pairs = [connect(lab) for _ in range(20)]
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset", "--brake", "5/10s")
+    time.sleep(2)
+    lab.server.cut()
+    gateway.wait("braked", GOAL + 2)
+    wait_until(lambda: len(gateway.seen("dead")) == 20, GOAL, "all deaths are told")
+    lab.server.heal()
+    reset = gateway.seen("dead", action="originator reset, entry freed")
+    assert len(reset) == 5 and len(gateway.seen("braked")) == 1
+    lost = {event["local"].rsplit(":", 1)[1] for event in reset}
+    time.sleep(3 * GOAL)
+    for near, far in pairs:
+        if of_port(near) not in lost:
+            lab.exchange(near, far)
+    assert not gateway.seen("destroyed")
+    assert len(gateway.seen("revived")) == 15
+
+
+def test_after_the_pause_the_dead_are_dealt_with(lab):
+    cross(lab)
+    pairs = [connect(lab) for _ in range(10)]
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset", "--brake", "5/1s")
+    lab.server.cut()
+    gateway.wait("braked", GOAL + 2)
+    for near, _ in pairs:
+        near.death("ECONNRESET", 4 * GOAL)
+    told = len(gateway.seen("dead"))
+    gateway.wait("destroyed", 2)
+    assert told == 10
+
+
+def test_the_rate_is_kept(lab):
+    cross(lab)
+    pairs = [connect(lab) for _ in range(20)]
+    lab.router.nft("table inet count {\nchain in {\ntype filter hook prerouting priority -400\n"
+                   "iifname holdfast counter\n}\n}\n")
+    began = time.monotonic()
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--rate", "20")
+    time.sleep(10)
+    words = lab.router.run("nft", "list", "table", "inet", "count").split()
+    sent = int(words[words.index("packets") + 1])
+    assert 100 <= sent <= 20 * (time.monotonic() - began) + 10
+    for near, far in pairs:
+        lab.exchange(near, far)
+    assert not gateway.seen()
+
+
+def test_forged_resets_change_nothing(lab):
+    near, far = connect(cross(lab, masquerade=False))
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset")
+    for _ in range(6):
+        lab.server.run("/usr/bin/python3", "-c", FORGE, far.local, far.remote)
+        time.sleep(1.5)
+    assert not gateway.seen()
+    lab.exchange(near, far)
+
+
+FORGE = """
+import random, sys
+from scapy.all import IP, IPv6, TCP, send
+def end(text):
+    host, port = text.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+(source, sport), (destination, dport) = map(end, sys.argv[1:])
+ip = (IPv6 if ":" in source else IP)(src=source, dst=destination)
+send([ip / TCP(sport=sport, dport=dport, flags=flags, seq=random.getrandbits(32),
+               ack=random.getrandbits(32)) for flags in ("R", "RA") for _ in range(20)],
+     verbose=False)
+"""
 
 
 @pytest.mark.parametrize("number", [2, 9], ids=["interrupted", "killed"])
