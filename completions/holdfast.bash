@@ -37,7 +37,7 @@ _holdfast()
 		gateway) words="--help --on-dead --dry-run --source --destination --port --mark --exclude --rate --brake --dead-within --keep-open --idle --interval --count --user-timeout --override --json" ;;
 		top) words="--help --batch --frames -n --delay --rows --local --remote --pid --process --user --cgroup --netns --state --direction -4 -6 --audit --dead-within --keep-open --idle --interval --count --user-timeout --override --json --backend" ;;
 		simulate) words="--help --seed --plot --json" ;;
-		doctor) words="--help --json" ;;
+		doctor) words="--help --gateway --json" ;;
 		demo) words="--help" ;;
 		help) words="list audit apply watch check why restore run plan profiles gateway top simulate doctor demo" ;;
 		*) words="list audit apply watch check why restore run plan profiles gateway top simulate doctor demo help --help --version --columns --local --remote --pid --process --user --cgroup --netns --state --direction -4 -6 --audit --dead-within --keep-open --idle --interval --count --user-timeout --override --json --backend" ;;

@@ -209,4 +209,5 @@ complete -c holdfast -n '__fish_seen_subcommand_from top' -l backend -x -a 'bpf 
 complete -c holdfast -n '__fish_seen_subcommand_from simulate' -l seed -x -d 'Of all that is left to chance (1); the same, the same run'
 complete -c holdfast -n '__fish_seen_subcommand_from simulate' -l plot -x -d 'Draw the run there, as SVG'
 complete -c holdfast -n '__fish_seen_subcommand_from simulate' -l json -d 'JSON Lines: one object a line'
+complete -c holdfast -n '__fish_seen_subcommand_from doctor' -l gateway -d 'What `holdfast gateway` needs, instead'
 complete -c holdfast -n '__fish_seen_subcommand_from doctor' -l json -d 'JSON Lines: one object a line'

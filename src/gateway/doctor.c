@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,21 +15,6 @@
 
 #define FULL 90 /* per cent */
 #define WORD 64
-
-static void found(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
-		  const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void found(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
-		  const char *format, ...)
-{
-	va_list arguments;
-
-	finding->state = state;
-	va_start(arguments, format);
-	vsnprintf(finding->detail, sizeof(finding->detail), format, arguments);
-	va_end(arguments);
-	snprintf(finding->mend, sizeof(finding->mend), "%s", mend);
-}
 
 /* -1 where there is no such setting. */
 static int setting(const char *path)
@@ -50,10 +33,11 @@ static int setting(const char *path)
 static void check_privileges(struct hf_finding *finding)
 {
 	if (hf_privileges_have(CAP_NET_ADMIN) && hf_privileges_have(CAP_NET_RAW))
-		found(finding, HF_FINDING_OK, "", "CAP_NET_ADMIN and CAP_NET_RAW");
+		hf_finding_set(finding, HF_FINDING_OK, "", "CAP_NET_ADMIN and CAP_NET_RAW");
 	else
-		found(finding, HF_FINDING_MISSING, "run as root, or with the two capabilities",
-		      "CAP_NET_ADMIN and CAP_NET_RAW are not both there");
+		hf_finding_set(finding, HF_FINDING_MISSING,
+			       "run as root, or with the two capabilities",
+			       "CAP_NET_ADMIN and CAP_NET_RAW are not both there");
 }
 
 static void check_tun(struct hf_finding *finding)
@@ -61,10 +45,10 @@ static void check_tun(struct hf_finding *finding)
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		found(finding, HF_FINDING_MISSING, "modprobe tun", "cannot open /dev/net/tun: %s",
-		      strerror(errno));
+		hf_finding_set(finding, HF_FINDING_MISSING, "modprobe tun",
+			       "cannot open /dev/net/tun: %s", strerror(errno));
 	else
-		found(finding, HF_FINDING_OK, "", "/dev/net/tun opens");
+		hf_finding_set(finding, HF_FINDING_OK, "", "/dev/net/tun opens");
 	if (fd >= 0)
 		close(fd);
 }
@@ -75,11 +59,11 @@ static void check_forwarding(struct hf_finding *finding)
 	int v6 = setting("/proc/sys/net/ipv6/conf/all/forwarding");
 
 	if (v4 > 0)
-		found(finding, HF_FINDING_OK, "", v6 > 0 ? "IPv4 and IPv6" : "IPv4 only");
+		hf_finding_set(finding, HF_FINDING_OK, "", v6 > 0 ? "IPv4 and IPv6" : "IPv4 only");
 	else
-		found(finding, v6 > 0 ? HF_FINDING_LIMITED : HF_FINDING_MISSING,
-		      "sysctl -w net.ipv4.ip_forward=1",
-		      v6 > 0 ? "IPv6 only" : "nothing is forwarded, so nothing crosses");
+		hf_finding_set(finding, v6 > 0 ? HF_FINDING_LIMITED : HF_FINDING_MISSING,
+			       "sysctl -w net.ipv4.ip_forward=1",
+			       v6 > 0 ? "IPv6 only" : "nothing is forwarded, so nothing crosses");
 }
 
 static void check_table(struct hf_finding *finding)
@@ -88,17 +72,19 @@ static void check_table(struct hf_finding *finding)
 
 	hf_conntrack_fill(&count, &most);
 	if (!most)
-		found(finding, HF_FINDING_MISSING, "modprobe nf_conntrack",
-		      "there is no connection tracking table");
+		hf_finding_set(finding, HF_FINDING_MISSING, "modprobe nf_conntrack",
+			       "there is no connection tracking table");
 	else if (!setting("/proc/sys/net/netfilter/nf_conntrack_events"))
-		found(finding, HF_FINDING_LIMITED, "sysctl -w net.netfilter.nf_conntrack_events=2",
-		      "%u of %u entries; no events: flows are found by dumps alone", count, most);
+		hf_finding_set(finding, HF_FINDING_LIMITED,
+			       "sysctl -w net.netfilter.nf_conntrack_events=2",
+			       "%u of %u entries; no events: flows are found by dumps alone", count,
+			       most);
 	else if ((uint64_t)count * 100 > (uint64_t)most * FULL)
-		found(finding, HF_FINDING_LIMITED, "holdfast gateway --on-dead reset",
-		      "%u of %u entries: when it is full, new connections are dropped", count,
-		      most);
+		hf_finding_set(finding, HF_FINDING_LIMITED, "holdfast gateway --on-dead reset",
+			       "%u of %u entries: when it is full, new connections are dropped",
+			       count, most);
 	else
-		found(finding, HF_FINDING_OK, "", "%u of %u entries", count, most);
+		hf_finding_set(finding, HF_FINDING_OK, "", "%u of %u entries", count, most);
 }
 
 /* Where in a ruleset a line stands. */
@@ -113,8 +99,8 @@ static void insist(struct hf_finding *finding, const struct place *place, const 
 
 	snprintf(mend, sizeof(mend), "nft insert rule %s %s %s iifname %s accept", place->family,
 		 place->table, place->chain, HF_TUN_NAME);
-	found(finding, HF_FINDING_MISSING, mend, "%s in %s %s %s", why, place->family, place->table,
-	      place->chain);
+	hf_finding_set(finding, HF_FINDING_MISSING, mend, "%s in %s %s %s", why, place->family,
+		       place->table, place->chain);
 }
 
 /* One line of `nft list ruleset`; true: it stands in the way. */
@@ -158,12 +144,12 @@ static void check_rules(struct hf_finding *finding)
 			lets_pass = true;
 	}
 	if (!rules || pclose(rules))
-		found(finding, HF_FINDING_LIMITED, "install nftables, run as root",
-		      "`nft list ruleset` does not work, so the rules are not known");
+		hf_finding_set(finding, HF_FINDING_LIMITED, "install nftables, run as root",
+			       "`nft list ruleset` does not work, so the rules are not known");
 	else if (!stopped && *dropping.chain && !lets_pass)
 		insist(finding, &dropping, "what is forwarded is dropped");
 	else if (!stopped)
-		found(finding, HF_FINDING_OK, "", "no rule was found that is in the way");
+		hf_finding_set(finding, HF_FINDING_OK, "", "no rule was found that is in the way");
 }
 
 void hf_gateway_examine(void (*fn)(void *arg, const struct hf_finding *finding), void *arg)

@@ -19,7 +19,7 @@
 #include "gateway/private.h"
 
 #define CHALLENGE_MS 1500 /* a challenge ACK comes within a round trip, or not */
-#define FIRST_RESETS 64
+#define FIRST_RESETS 64	  /* room doubles, and so remains a power of two */
 
 static const char *const reset_texts[] = {
 	[HF_ORIGINATOR] = "originator reset, entry freed",
@@ -30,7 +30,7 @@ static const char *const reset_texts[] = {
 
 static struct hf_reset *reset_nth(const struct hf_gateway *gateway, size_t n)
 {
-	return &gateway->resets[(gateway->reset_at + n) % gateway->reset_room];
+	return &gateway->resets[(gateway->reset_at + n) & (gateway->reset_room - 1)];
 }
 
 static bool make_room(struct hf_gateway *gateway)
@@ -99,7 +99,7 @@ void hf_verdict_tick(struct hf_gateway *gateway)
 
 		if (reset_stands(gateway, oldest))
 			free_entry(gateway, oldest->flow);
-		gateway->reset_at = (gateway->reset_at + 1) % gateway->reset_room;
+		gateway->reset_at = (gateway->reset_at + 1) & (gateway->reset_room - 1);
 		gateway->reset_count--;
 	}
 }

@@ -28,11 +28,8 @@
 	"By polls: user timeouts stand, errno of a death is told where it is certain, `restore` " \
 	"knows nothing"
 
-static void found(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
-		  const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void found(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
-		  const char *format, ...)
+void hf_finding_set(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
+		    const char *format, ...)
 {
 	va_list arguments;
 
@@ -49,12 +46,12 @@ static void check_kernel(struct hf_finding *finding)
 
 	uname(&name);
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		found(finding, HF_FINDING_MISSING,
-		      "use a kernel with CONFIG_DEBUG_INFO_BTF=y, such as Debian's",
-		      "Linux %s carries no type information (BTF)", name.release);
+		hf_finding_set(finding, HF_FINDING_MISSING,
+			       "use a kernel with CONFIG_DEBUG_INFO_BTF=y, such as Debian's",
+			       "Linux %s carries no type information (BTF)", name.release);
 	else
-		found(finding, HF_FINDING_OK, "", "Linux %s with BTF, %u jiffies a second",
-		      name.release, hf_bpf_hz());
+		hf_finding_set(finding, HF_FINDING_OK, "", "Linux %s with BTF, %u jiffies a second",
+			       name.release, hf_bpf_hz());
 }
 
 static void check_privileges(struct hf_finding *finding)
@@ -63,10 +60,11 @@ static void check_privileges(struct hf_finding *finding)
 
 	hf_privileges_lacking(lacking);
 	if (*lacking)
-		found(finding, HF_FINDING_MISSING, "run as root, or with the three capabilities",
-		      "no %s", lacking);
+		hf_finding_set(finding, HF_FINDING_MISSING,
+			       "run as root, or with the three capabilities", "no %s", lacking);
 	else
-		found(finding, HF_FINDING_OK, "", "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+		hf_finding_set(finding, HF_FINDING_OK, "",
+			       "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
 }
 
 /* Load programs and say what they are for, or why they cannot be had. */
@@ -82,12 +80,12 @@ static void try_programs(struct hf_finding *finding, unsigned int programs, cons
 	struct hf_problem problem;
 
 	if (hf_bpf_load(&bpf, &load, &problem)) {
-		found(finding, optional ? HF_FINDING_LIMITED : HF_FINDING_MISSING, problem.mend,
-		      "%s: %s", purpose, problem.what);
+		hf_finding_set(finding, optional ? HF_FINDING_LIMITED : HF_FINDING_MISSING,
+			       problem.mend, "%s: %s", purpose, problem.what);
 		return;
 	}
 	holdfast_bpf__destroy(bpf);
-	found(finding, HF_FINDING_OK, "", "%s", purpose);
+	hf_finding_set(finding, HF_FINDING_OK, "", "%s", purpose);
 }
 
 static void check_sockets(struct hf_finding *finding)
@@ -147,8 +145,8 @@ static bool kernel_knows(const char *name)
 static void check_open_events(struct hf_finding *finding)
 {
 	if (kernel_knows("TCP_BPF_SOCK_OPS_CB_FLAGS"))
-		found(finding, HF_FINDING_OK, "",
-		      "connections that were open before are heard and armed, too");
+		hf_finding_set(finding, HF_FINDING_OK, "",
+			       "connections that were open before are heard and armed, too");
 	else
 		try_programs(finding, HF_PROGRAM_TRACED,
 			     "connections that were open before are heard, too, and armed within "
@@ -160,17 +158,20 @@ static void check_cgroups(struct hf_finding *finding)
 	int root = hf_cgroup_root();
 
 	if (root < 0) {
-		found(finding, HF_FINDING_MISSING, "mount it: mount -t cgroup2 none DIRECTORY",
-		      "no cgroup2 hierarchy: %s", strerror(-root));
+		hf_finding_set(finding, HF_FINDING_MISSING,
+			       "mount it: mount -t cgroup2 none DIRECTORY",
+			       "no cgroup2 hierarchy: %s", strerror(-root));
 		return;
 	}
 	close(root);
 	if (hf_cgroup_is_host_root())
-		found(finding, HF_FINDING_OK, "", "the root of the cgroup2 hierarchy is in reach");
+		hf_finding_set(finding, HF_FINDING_OK, "",
+			       "the root of the cgroup2 hierarchy is in reach");
 	else
-		found(finding, HF_FINDING_LIMITED, "run outside of the container",
-		      "a cgroup namespace hides the rest of the host: only connections of this "
-		      "container are steered");
+		hf_finding_set(
+			finding, HF_FINDING_LIMITED, "run outside of the container",
+			"a cgroup namespace hides the rest of the host: only connections of this "
+			"container are steered");
 }
 
 static void check_memory(struct hf_finding *finding)
@@ -181,15 +182,16 @@ static void check_memory(struct hf_finding *finding)
 
 	if (place < 0) {
 		if (problem.exit == HF_EXIT_DONE)
-			found(finding, HF_FINDING_OK, "", "nothing is remembered yet");
+			hf_finding_set(finding, HF_FINDING_OK, "", "nothing is remembered yet");
 		else
-			found(finding, HF_FINDING_LIMITED, problem.mend, "%s", problem.what);
+			hf_finding_set(finding, HF_FINDING_LIMITED, problem.mend, "%s",
+				       problem.what);
 		return;
 	}
 	map = hf_memory_get(place);
-	found(finding, HF_FINDING_OK, "", "%s; %s",
-	      map >= 0 ? "what was done is remembered" : "nothing is remembered yet",
-	      hf_watcher_lives(place) ? "a watcher is running" : "no watcher is running");
+	hf_finding_set(finding, HF_FINDING_OK, "", "%s; %s",
+		       map >= 0 ? "what was done is remembered" : "nothing is remembered yet",
+		       hf_watcher_lives(place) ? "a watcher is running" : "no watcher is running");
 	if (map >= 0)
 		close(map);
 	close(place);
@@ -198,13 +200,13 @@ static void check_memory(struct hf_finding *finding)
 static void check_namespaces(struct hf_finding *finding)
 {
 	if (!hf_privileges_have(CAP_SYS_ADMIN))
-		found(finding, HF_FINDING_LIMITED, "add CAP_SYS_ADMIN for --netns",
-		      "no other network namespace can be entered");
+		hf_finding_set(finding, HF_FINDING_LIMITED, "add CAP_SYS_ADMIN for --netns",
+			       "no other network namespace can be entered");
 	else if (!hf_privileges_have(CAP_SYS_PTRACE))
-		found(finding, HF_FINDING_LIMITED, "add CAP_SYS_PTRACE",
-		      "namespaces held by other users' sockets only are not found");
+		hf_finding_set(finding, HF_FINDING_LIMITED, "add CAP_SYS_PTRACE",
+			       "namespaces held by other users' sockets only are not found");
 	else
-		found(finding, HF_FINDING_OK, "", "all network namespaces can be entered");
+		hf_finding_set(finding, HF_FINDING_OK, "", "all network namespaces can be entered");
 }
 
 /* Kernels before 5.6 do not lend descriptors; Yama may lend those of descendants only. */
@@ -246,20 +248,23 @@ static void check_without_bpf(struct hf_finding *finding)
 	if (link)
 		mnl_socket_close(link);
 	if (!link)
-		found(finding, HF_FINDING_LIMITED, "load the kernel's module tcp_diag",
-		      "no sock_diag: %s", strerror(errno));
+		hf_finding_set(finding, HF_FINDING_LIMITED, "load the kernel's module tcp_diag",
+			       "no sock_diag: %s", strerror(errno));
 	else if (!descriptors_are_lent())
-		found(finding, HF_FINDING_LIMITED, "use Linux 5.6 or newer",
-		      "connections are listed, but their settings neither known nor set: the kernel "
-		      "lends no descriptors (pidfd_getfd)");
+		hf_finding_set(
+			finding, HF_FINDING_LIMITED, "use Linux 5.6 or newer",
+			"connections are listed, but their settings neither known nor set: the kernel "
+			"lends no descriptors (pidfd_getfd)");
 	else if (!hf_privileges_have(CAP_SYS_PTRACE))
-		found(finding, state, state ? "run as root, or with CAP_SYS_PTRACE" : "",
-		      "connections of %s are set and watched; of all others owner and settings are "
-		      "unknown. " WITHOUT_BPF,
-		      is_yama_strict() ? "no program (Yama)" : "one's own programs");
+		hf_finding_set(
+			finding, state, state ? "run as root, or with CAP_SYS_PTRACE" : "",
+			"connections of %s are set and watched; of all others owner and settings are "
+			"unknown. " WITHOUT_BPF,
+			is_yama_strict() ? "no program (Yama)" : "one's own programs");
 	else
-		found(finding, HF_FINDING_OK, "",
-		      "connections of all programs are listed, set and watched. " WITHOUT_BPF);
+		hf_finding_set(
+			finding, HF_FINDING_OK, "",
+			"connections of all programs are listed, set and watched. " WITHOUT_BPF);
 }
 
 static bool is_program(const char *name)
@@ -278,10 +283,11 @@ static bool is_program(const char *name)
 static void check_demo(struct hf_finding *finding)
 {
 	if (is_program("ip") && is_program("nft"))
-		found(finding, HF_FINDING_OK, "", "ip and nft are there for `holdfast demo`");
+		hf_finding_set(finding, HF_FINDING_OK, "",
+			       "ip and nft are there for `holdfast demo`");
 	else
-		found(finding, HF_FINDING_LIMITED, "install iproute2 and nftables",
-		      "`holdfast demo` needs ip and nft");
+		hf_finding_set(finding, HF_FINDING_LIMITED, "install iproute2 and nftables",
+			       "`holdfast demo` needs ip and nft");
 }
 
 static long sysctl_of(const char *name)
@@ -302,11 +308,12 @@ static long sysctl_of(const char *name)
 
 static void check_defaults(struct hf_finding *finding)
 {
-	found(finding, HF_FINDING_OK, "",
-	      "where a program asks for keepalive and no more: idle %ld s, interval %ld s, count "
-	      "%ld; data is given up after %ld retransmissions",
-	      sysctl_of("tcp_keepalive_time"), sysctl_of("tcp_keepalive_intvl"),
-	      sysctl_of("tcp_keepalive_probes"), sysctl_of("tcp_retries2"));
+	hf_finding_set(
+		finding, HF_FINDING_OK, "",
+		"where a program asks for keepalive and no more: idle %ld s, interval %ld s, count "
+		"%ld; data is given up after %ld retransmissions",
+		sysctl_of("tcp_keepalive_time"), sysctl_of("tcp_keepalive_intvl"),
+		sysctl_of("tcp_keepalive_probes"), sysctl_of("tcp_retries2"));
 }
 
 static const struct {

@@ -16,6 +16,10 @@ struct hf_finding {
 	char mend[256]; /* "" = nothing to do */
 };
 
+/* What was found; mend: "" = nothing to do. */
+void hf_finding_set(struct hf_finding *finding, enum hf_finding_state state, const char *mend,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* Call fn with the finding of each check, in a fixed order. Changes nothing. */
 void hf_doctor_examine(void (*fn)(void *arg, const struct hf_finding *finding), void *arg);
 

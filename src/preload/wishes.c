@@ -5,11 +5,12 @@
 
 #define ENTRIES 4096
 
-/* The cookie is cleared before, and set after, the rest is written: whoever reads looks at it twice. */
+/* A version that is odd, or another one afterwards, tells who reads that somebody wrote meanwhile. */
 static struct {
 	_Atomic uint64_t cookie; /* 0 = empty */
 	_Atomic uint64_t timers;
 	_Atomic uint32_t timeout_ms;
+	_Atomic uint32_t version;
 } table[ENTRIES];
 
 /* What no socket option takes is a sysctl's, and only needs to stay that large. */
@@ -38,26 +39,31 @@ static void unpack(uint64_t timers, struct hf_wishes *out)
 bool hf_wishes_recall(int fd, uint64_t cookie, struct hf_wishes *out)
 {
 	unsigned int i = (unsigned int)fd % ENTRIES;
+	uint32_t version = table[i].version, timeout_ms;
 	uint64_t timers;
-	uint32_t timeout_ms;
 
-	if (table[i].cookie != cookie)
+	if (version % 2 || table[i].cookie != cookie)
 		return false;
 	timers = table[i].timers;
 	timeout_ms = table[i].timeout_ms;
-	if (table[i].cookie != cookie)
+	if (table[i].version != version)
 		return false;
 	unpack(timers, out);
 	out->settings.user_timeout_ms = timeout_ms;
 	return true;
 }
 
+/* Whoever meets another writer gives way: a signal handler must not wait for what it interrupted. */
 void hf_wishes_keep(int fd, uint64_t cookie, const struct hf_wishes *wishes)
 {
 	unsigned int i = (unsigned int)fd % ENTRIES;
+	uint32_t version = table[i].version;
 
-	table[i].cookie = 0;
+	if (version % 2 ||
+	    !atomic_compare_exchange_strong(&table[i].version, &version, version + 1))
+		return;
+	table[i].cookie = cookie;
 	table[i].timers = pack(wishes);
 	table[i].timeout_ms = wishes->settings.user_timeout_ms;
-	table[i].cookie = cookie;
+	table[i].version = version + 2;
 }
