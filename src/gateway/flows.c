@@ -25,6 +25,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/mix.h"
+
 #define LINE 64
 #define FIRST_CAPACITY 4096
 #define JITTER 10
@@ -418,6 +420,17 @@ static void assign(struct hf_flows *flows, hf_flow flow, const struct hf_flow_vi
 		flows->shortest_ms = ms;
 }
 
+/*
+ * How long a new flow is taken to have been silent. Of those that are there at the start nobody
+ * knows: each is taken for another part of the way to its first probe, lest all begin at once.
+ */
+static uint32_t presumed_silence(const struct hf_flows *flows, uint32_t id)
+{
+	uint32_t part = (uint32_t)hf_mix(flows->key[0] + id);
+
+	return flows->dump > 1 ? 0 : (uint32_t)((uint64_t)flows->probing->idle_ms * part >> 32);
+}
+
 static void add(struct hf_flows *flows, const struct hf_entry *entry, uint32_t now)
 {
 	struct hf_flow_key key = { { entry->original[0], entry->original[1] } };
@@ -426,14 +439,16 @@ static void add(struct hf_flows *flows, const struct hf_entry *entry, uint32_t n
 	enum hf_add added;
 	hf_flow flow;
 
-	while ((added = hf_engine_add(flows->engine, &key, HF_WATCH_BOTH | HF_ASK, GOAL_POLICY, 0,
-				      &flow)) == HF_ADD_FULL)
+	while ((added = hf_engine_add(flows->engine, &key, HF_WATCH_BOTH | HF_ASK, GOAL_POLICY,
+				      presumed_silence(flows, entry->id), &flow)) == HF_ADD_FULL)
 		if (grow(flows))
 			return;
 	if (added != HF_ADDED)
 		return;
 	crossing = &flows->crossing[flow];
-	*crossing = (struct hf_crossing){ .id = entry->id, .dump = flows->dump, .touched_ms = now };
+	*crossing = (struct hf_crossing){
+		.id = entry->id, .dump = flows->dump, .added_ms = now, .touched_ms = now
+	};
 	key_of(&entry->reply[0], &entry->reply[1], &crossing->reply);
 	if (entry->flags[0] & entry->flags[1] & IP_CT_TCP_FLAG_BE_LIBERAL)
 		crossing->flags |= HF_CROSSING_MIDWAY;
@@ -474,7 +489,7 @@ static void update(struct hf_flows *flows, hf_flow flow, const struct hf_entry *
 	if (was_active(crossing, entry, now) && !view.dialogue)
 		heard = true;
 	if (crossing->flags & HF_CROSSING_RST && now - crossing->touched_ms > DOUBT_MS) {
-		crossing->flags &= (uint8_t)~HF_CROSSING_RST;
+		crossing->flags &= (uint16_t)~HF_CROSSING_RST;
 		heard = true;
 	}
 	if (heard) {
@@ -485,37 +500,7 @@ static void update(struct hf_flows *flows, hf_flow flow, const struct hf_entry *
 		assign(flows, flow, &view, entry);
 }
 
-void hf_flows_look(struct hf_flows *flows, const struct hf_entry *entry, bool gone, uint64_t now_ms)
-{
-	enum hf_side side = HF_ORIGINATOR;
-	hf_flow flow =
-		hf_engine_find(flows->engine, &entry->original[0], &entry->original[1], &side);
-	bool known = flow != HF_NO_FLOW && side == HF_ORIGINATOR;
-
-	if (known && (gone || flows->crossing[flow].id != entry->id)) {
-		if (gone && flows->crossing[flow].id != entry->id)
-			return; /* an older one */
-		hf_flows_remove(flows, flow);
-		known = false;
-	}
-	if (gone)
-		return;
-	if (known && flows->crossing[flow].flags & HF_CROSSING_ENDING) {
-		flows->crossing[flow].dump = flows->dump; /* its time is up in a moment */
-		return;
-	}
-	if (!wanted(flows, entry)) {
-		if (known)
-			hf_flows_remove(flows, flow);
-		return;
-	}
-	if (!known)
-		add(flows, entry, (uint32_t)now_ms);
-	else
-		update(flows, flow, entry, (uint32_t)now_ms);
-}
-
-void hf_flows_remove(struct hf_flows *flows, hf_flow flow)
+static void remove_flow(struct hf_flows *flows, hf_flow flow)
 {
 	struct hf_crossing *crossing = &flows->crossing[flow];
 
@@ -524,6 +509,45 @@ void hf_flows_remove(struct hf_flows *flows, hf_flow flow)
 				flow);
 	crossing->flags = 0;
 	hf_engine_remove(flows->engine, flow);
+}
+
+void hf_flows_look(struct hf_flows *flows, const struct hf_entry *entry, bool gone, uint64_t now_ms)
+{
+	enum hf_side side = HF_ORIGINATOR;
+	hf_flow flow =
+		hf_engine_find(flows->engine, &entry->original[0], &entry->original[1], &side);
+	bool known = flow != HF_NO_FLOW && side == HF_ORIGINATOR;
+	bool same = known && flows->crossing[flow].id == entry->id;
+	bool ending = known && flows->crossing[flow].flags & HF_CROSSING_ENDING;
+
+	if (gone && !same)
+		return; /* an older one */
+	if (known && (!same || (gone && !ending))) {
+		remove_flow(flows, flow);
+		known = false;
+	}
+	if (known && ending) {
+		if (!(flows->crossing[flow].flags & HF_CROSSING_FREED))
+			flows->crossing[flow].dump = flows->dump;
+		return; /* its time is up in a moment */
+	}
+	if (gone)
+		return;
+	if (!wanted(flows, entry)) {
+		if (known)
+			remove_flow(flows, flow);
+		return;
+	}
+	if (!known)
+		add(flows, entry, (uint32_t)now_ms);
+	else
+		update(flows, flow, entry, (uint32_t)now_ms);
+}
+
+void hf_flows_retire(struct hf_flows *flows, hf_flow flow)
+{
+	flows->crossing[flow].flags |= HF_CROSSING_ENDING | HF_CROSSING_FREED;
+	flows->crossing[flow].dump = flows->dump;
 }
 
 void hf_flows_begin(struct hf_flows *flows)
@@ -539,7 +563,7 @@ void hf_flows_end(struct hf_flows *flows)
 	for (hf_flow flow = 0; flow < flows->capacity; flow++)
 		if (hf_engine_exists(flows->engine, flow) &&
 		    flows->crossing[flow].dump != flows->dump)
-			hf_flows_remove(flows, flow);
+			remove_flow(flows, flow);
 	flows->counts = flows->counting;
 	set_pace(flows);
 }

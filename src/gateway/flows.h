@@ -30,6 +30,7 @@ enum hf_crossing_flag {
 	HF_CROSSING_TOLD_0 = 1 << 4, /* its death was told */
 	HF_CROSSING_TOLD_1 = 1 << 5,
 	HF_CROSSING_ENDING = 1 << 6, /* it was reset: the entry is freed in a moment */
+	HF_CROSSING_FREED = 1 << 8,  /* the entry was deleted; a dump going on may still show it */
 	HF_CROSSING_RST = 1 << 7,    /* an end's RST was seen; the table is to say so, too */
 };
 #define HF_CROSSING_LATER(side) (HF_CROSSING_LATER_0 << (side))
@@ -41,10 +42,11 @@ struct hf_crossing {
 	uint32_t id;		   /* the entry's */
 	uint32_t dump;		   /* the last one that had it */
 	uint32_t base_ms, base_s;  /* so much remained at that time, nothing has passed since */
+	uint32_t added_ms;	   /* before that nothing is known */
 	uint32_t touched_ms;	   /* when a dialogue last had a segment pass */
+	uint16_t flags;		   /* enum hf_crossing_flag */
 	uint8_t state;		   /* TCP_CONNTRACK_... */
 	uint8_t unacked;	   /* bit n: side n's data was not acknowledged */
-	uint8_t flags;		   /* enum hf_crossing_flag */
 };
 
 struct hf_flows_counts { /* entries of the last dump that are left out, by why */
@@ -71,7 +73,8 @@ void hf_flows_look(struct hf_flows *flows, const struct hf_entry *entry, bool go
 		   uint64_t now_ms);
 void hf_flows_end(struct hf_flows *flows);
 
-void hf_flows_remove(struct hf_flows *flows, hf_flow flow);
+/* Its entry was deleted: nothing is asked any more, and it is gone when a later dump lacks it. */
+void hf_flows_retire(struct hf_flows *flows, hf_flow flow);
 
 /* How a segment toward that end is addressed, to be what the other end sends. */
 void hf_flows_address(const struct hf_flows *flows, hf_flow flow, enum hf_side target,

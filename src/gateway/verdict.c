@@ -60,7 +60,7 @@ static void free_entry(struct hf_gateway *gateway, hf_flow flow)
 	if (!hf_conntrack_delete(gateway->conntrack, view.key.end,
 				 hf_flows_at(gateway->flows, flow)->id))
 		gateway->freed++;
-	hf_flows_remove(gateway->flows, flow);
+	hf_flows_retire(gateway->flows, flow);
 }
 
 /* false: its numbers are not known, or there is no memory; then nothing was sent. */
@@ -133,7 +133,10 @@ static void report(struct hf_gateway *gateway, hf_flow flow, enum hf_gateway_eve
 					.gone = { first, second },
 					.evidence = *evidence,
 					.action = action };
+	uint32_t known = (uint32_t)gateway->now_ms - hf_flows_at(gateway->flows, flow)->added_ms;
 
+	if (news.evidence.silent_ms > known)
+		news.evidence.silent_ms = known;
 	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
 	hf_gateway_tell(gateway, &news);
 }
@@ -172,7 +175,7 @@ static struct hf_evidence evidence_of(const struct hf_flow_view *view, enum hf_s
 static void decide(struct hf_gateway *gateway, hf_flow flow, enum hf_side dead, bool both)
 {
 	struct hf_crossing *crossing = hf_flows_at(gateway->flows, flow);
-	uint8_t told = HF_CROSSING_TOLD(dead) | (both ? HF_CROSSING_TOLD(!dead) : 0);
+	uint16_t told = HF_CROSSING_TOLD(dead) | (both ? HF_CROSSING_TOLD(!dead) : 0);
 	bool first = !(crossing->flags & (HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1));
 	bool gone[2] = { both || dead == HF_ORIGINATOR, both || dead == HF_RESPONDER };
 	const char *action = NULL;
@@ -181,7 +184,7 @@ static void decide(struct hf_gateway *gateway, hf_flow flow, enum hf_side dead, 
 	bool acts = gateway->options.on_dead != HF_ON_DEAD_OBSERVE;
 
 	crossing->flags =
-		(uint8_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) | told);
+		(uint16_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) | told);
 	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
 	evidence = evidence_of(&view, dead);
 	if (acts && first && hf_brake_death(&gateway->brake, gateway->now_ms))
@@ -222,7 +225,7 @@ static void forget_death(struct hf_gateway *gateway, const struct hf_heard *hear
 	bool told = crossing->flags & HF_CROSSING_TOLD(heard->side);
 
 	crossing->flags &=
-		(uint8_t) ~(HF_CROSSING_TOLD(heard->side) | HF_CROSSING_LATER(heard->side));
+		(uint16_t) ~(HF_CROSSING_TOLD(heard->side) | HF_CROSSING_LATER(heard->side));
 	if (told)
 		report(gateway, heard->flow, HF_GATEWAY_REVIVED, heard->side == HF_ORIGINATOR,
 		       heard->side == HF_RESPONDER, &heard->evidence, NULL);
@@ -234,8 +237,8 @@ static void heard_reset(struct hf_gateway *gateway, const struct hf_heard *heard
 	bool told = crossing->flags & (HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1);
 
 	crossing->flags =
-		(uint8_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) |
-			  HF_CROSSING_TOLD(heard->side) | HF_CROSSING_RST);
+		(uint16_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) |
+			   HF_CROSSING_TOLD(heard->side) | HF_CROSSING_RST);
 	if (!told)
 		report(gateway, heard->flow, HF_GATEWAY_RESET, heard->side == HF_ORIGINATOR,
 		       heard->side == HF_RESPONDER, &heard->evidence, "its own RST has passed on");

@@ -271,7 +271,7 @@ class Lab:
     def __init__(self, family, backend=None):
         self.family, self.number, self.stack = family, next(_labs), contextlib.ExitStack()
         self.backend = backend
-        self.late = 1.3 if backend == "diag" else 0  # s: until a pass sees what is new
+        self.late = 2 if backend == "diag" else 0  # s: until a pass sees what is new
         self.processes, self.default = [], None
         self.directory = self.stack.enter_context(
             tempfile.TemporaryDirectory(prefix=f"{SESSION}-", ignore_cleanup_errors=True))

@@ -68,7 +68,7 @@ def test_a_plain_user_applies_to_own_connections_only(lab):
 
 def test_a_plain_user_watches_own_connections(lab):
     inside, mine, roots = plain_user(lab)
-    lab.late = 1.3
+    lab.late = 2
     watch = Watch(lab, "--dead-within", "6s", prefix=inside)
     host, _, port = mine.remote.rpartition(":")
     young = mine.peer.connect(host.strip("[]"), int(port))
@@ -94,7 +94,7 @@ def test_a_plain_user_is_told_why_by_doctor(lab):
 
 def test_on_a_kernel_without_ebpf_root_does_without(lab):
     near, _ = lab.pair().connect(keepalive=1, idle=44)
-    lab.late, kernel = 1.3, (lab.helpers(), "no-ebpf")
+    lab.late, kernel = 2, (lab.helpers(), "no-ebpf")
     row, = lab.json("list", *lab.where(None), prefix=kernel)
     assert (row["pid"], row["idle"], row["audit"]) == (near.peer.pid, 44, "slow")
     watch = lab.watch(*POLICY, prefix=kernel)
@@ -111,7 +111,7 @@ def test_what_needs_ebpf_is_exit_3_without(lab, command):
 
 
 def by_diag(lab):
-    lab.backend, lab.late = "diag", 1.3
+    lab.backend, lab.late = "diag", 2
     return lab.pair()
 
 

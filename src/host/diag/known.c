@@ -127,7 +127,7 @@ int hf_known_end(const struct hf_known *known, const struct hf_diag_socket *fina
 	if (!final)
 		return end_unseen(known, silent_ms);
 	if (now_ms - final->record.silent_ms > known->heard_ms + SLOP_MS)
-		return connected ? -ECONNRESET : 0;
+		return connected && last->state != HF_FIN_WAIT2 ? -ECONNRESET : 0;
 	if (final->segments > known->last.segments)
 		return last->state == HF_CLOSE_WAIT ? EPIPE : ECONNRESET;
 	if (idle_ran_out(&last->settings, final->record.unanswered, silent_ms))
