@@ -344,10 +344,10 @@ static void wait_for_more(struct top *top)
 		return; /* stopped and continued: all is drawn anew */
 	if (fds[1].revents)
 		on_signals(top);
-	if (fds[0].revents & POLLIN)
-		on_keys(top);
-	else if (fds[0].revents)
+	if (fds[0].revents & ~POLLIN)
 		top->ui.quit = true; /* the terminal has gone */
+	else if (fds[0].revents)
+		on_keys(top);
 	if (fds[2].revents && !top->ui.paused)
 		on_frame(top);
 }

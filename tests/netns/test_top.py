@@ -259,7 +259,7 @@ def test_one_connection_in_full_with_timers_that_count_down(lab):
     near, far = lab.pair().connect(keepalive=1, idle=30, interval=7, count=4, user_timeout_ms=0)
     lab.exchange(near, far)
     lab.watch("--dead-within", "60s")
-    screen = Screen(lab, columns=120)
+    screen = Screen(lab, columns=120, delay="5s")  # the timers do not wait for it
     screen.keys("Enter")
     shown = screen.wait("Next probe")
     text = "\n".join(shown)
