@@ -69,8 +69,8 @@ static int run(int argc, char **argv)
 		exit = summarize(hf_host_counters(host));
 	}
 	if (hf_host_counters(host)->outcome[HF_OUTCOME_HIDDEN])
-		exit = hf_connection_say_hidden(
-			hf_host_counters(host)->outcome[HF_OUTCOME_HIDDEN], "set", exit);
+		exit = hf_connection_say_hidden(hf_host_counters(host)->outcome[HF_OUTCOME_HIDDEN],
+						"set", exit);
 	hf_host_close(&host);
 	return exit;
 }

@@ -86,16 +86,6 @@ def test_living_flows_are_never_forgotten(lab, strict):
     assert not gateway.seen()
 
 
-def test_the_gateways_own_timeout_is_honoured_without_a_goal(lab):
-    cross(lab, timeout=8, nat_timeout=600)
-    near, far = connect(lab)
-    gateway = Gateway(lab)
-    time.sleep(24)
-    assert entries(lab.router)
-    lab.exchange(near, far)
-    assert not gateway.seen()
-
-
 @BOTH
 def test_a_silent_responder_is_dead_and_its_entry_stays(lab, strict):
     near, far = connect(cross(lab, strict=strict))
