@@ -190,7 +190,8 @@ static enum hf_event take(struct hf_keepalive *flow, enum hf_side side,
  * A RST is believed if it is in sequence for the other end, going by what that one has
  * acknowledged; or if it answers a probe, by its ACK number. In a flow that asks, the first only
  * while it is in question: a peer that has forgotten the connection answers so to what the other
- * end has answered, be it asked already or not. Boxes on the way answer questions with the questions' own numbers.
+ * end has answered, be it asked already or not. Boxes on the way answer questions with the
+ * questions' own numbers.
  */
 static bool resets(const struct hf_keepalive *flow, enum hf_side side,
 		   const struct hf_segment *segment)

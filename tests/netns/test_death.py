@@ -307,7 +307,7 @@ def test_list_counts_the_unanswered_probes(lab):
     wait_until(lambda: near.info()["unanswered"] >= 2, 15, "two probes are unanswered")
     row = lab.one(near)
     assert 2 <= row["unanswered"] <= near.info()["unanswered"]
-    assert row["silent_s"] <= time.monotonic() - heard
+    assert row["silent_s"] <= time.monotonic() - heard + POLLING  # the peer tells it late
 
 
 def test_a_power_cut_is_found_in_time_though_the_program_has_a_long_user_timeout(lab):

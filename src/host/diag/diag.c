@@ -126,9 +126,13 @@ static const char *cgroup_of(struct hf_host *front, uint64_t id)
 {
 	struct hf_diag_host *host = of(front);
 
+	if (host->cgroup_id == id && id)
+		return host->cgroup_path;
+	host->cgroup_id = 0;
 	if (!id || hf_diag_cgroup_root(host) < 0 ||
 	    hf_cgroup_path(host->cgroup_root, id, host->cgroup_path, sizeof(host->cgroup_path)))
 		return NULL;
+	host->cgroup_id = id;
 	return host->cgroup_path;
 }
 

@@ -27,6 +27,7 @@ struct hf_diag_host {
 	int cgroup_root;
 	uint64_t *cgroups; /* that the selection's glob names, sorted */
 	size_t cgroup_count;
+	uint64_t cgroup_id; /* the last one looked up, with its path */
 	char cgroup_path[4096];
 
 	/* Of the pass. */
