@@ -251,8 +251,8 @@ def test_the_order_can_be_chosen_and_reversed(lab):
 
 def seconds(lines, label):
     line = next(line for line in lines if line.startswith(label))
-    found = re.search(r"(?:(\d+)min ?)?(?:([\d.]+)s)?$", line.strip())
-    return 60 * int(found[1] or 0) + float(found[2] or 0)
+    found = re.search(r"(?:(\d+)min ?)?(?:([\d.]+)(m?)s)?$", line.strip())
+    return 60 * int(found[1] or 0) + float(found[2] or 0) / (1000 if found[3] else 1)
 
 
 def test_one_connection_in_full_with_timers_that_count_down(lab):
