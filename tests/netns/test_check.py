@@ -103,7 +103,7 @@ def test_each_kind_of_peer_gets_its_verdict_in_one_run(lab):
     assert verdicts == ["alive", "dead", "reset", "busy", "closing", "alive"]
     assert 0 < of(rows, alive[0])["rtt_ms"] < 200 and of(rows, alive[0])["probes"] == 1
     assert of(rows, dead[0])["rtt_ms"] is None and of(rows, dead[0])["probes"] == 5
-    assert re.match(r"5 probes unanswered, silent [67]", of(rows, dead[0])["evidence"])
+    assert re.match(r"5 probes unanswered, silent [6-9]", of(rows, dead[0])["evidence"])
     assert "RST" in of(rows, reset[0])["evidence"]
     assert re.match(r"1 segment in flight, \d retransmissions? unanswered, silent [1-3]",
                     of(rows, busy[0])["evidence"])

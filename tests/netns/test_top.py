@@ -338,15 +338,18 @@ def test_scrolling_shows_them_all(lab):
     for _ in range(40):
         lab.connect()
     screen = Screen(lab)
+    screen.wait("rows 40 of 40")
+    screen.keys("p")
+    screen.wait("PAUSED")
     seen = set()
-    for _ in range(6):
+    for _ in range(4):
         seen |= {row[1] for row in screen.rows()}
         screen.keys("NPage")
         time.sleep(0.3)
     assert len(seen) == 40
+    last = screen.rows()
     screen.keys("g")
-    screen.wait(lambda lines: screen.rows(lines)[0][1] == min(
-        seen, key=lambda end: int(end.rpartition(":")[2])) or len(screen.rows(lines)) == 12)
+    screen.wait(lambda lines: len(screen.rows(lines)) == 12 and screen.rows(lines)[0] != last[0])
 
 
 def test_resizing_shows_more_or_less(lab):
