@@ -149,10 +149,9 @@ static void see_probes(struct hf_stage *stage, enum hf_side which, const struct 
 }
 
 /* The counter is the namespace's; probes are sent by one connection at a time only. */
-static void count_probes(struct hf_stage *stage)
+static void count_probes(struct hf_stage *stage, uint64_t probes)
 {
 	struct hf_stage_side *side = &stage->act->sides[HF_WITH];
-	uint64_t probes = hf_sight_probes(stage->world.client);
 
 	if (probes != stage->probes && !side->ended_at) {
 		side->answered += side->sight.unanswered ? 0 :
@@ -204,6 +203,8 @@ int hf_stage_look(struct hf_stage *stage, struct hf_stage_act *act)
 
 static int draw(struct hf_stage *stage)
 {
+	/* Counted first: a probe that leaves while we look would else be taken for an answered one */
+	uint64_t probes = hf_sight_probes(stage->world.client);
 	char state[2];
 
 	if (hf_stage_look(stage, stage->act))
@@ -213,7 +214,7 @@ static int draw(struct hf_stage *stage)
 		show_status(stage, i);
 	}
 	hf_timeline_advance(&stage->timeline, hf_demo_clock(), state);
-	count_probes(stage);
+	count_probes(stage, probes);
 	return 0;
 }
 

@@ -57,9 +57,11 @@ static bool move(struct hf_top_ui *ui, const struct hf_top_list *list, int key)
 		mark(ui, list, at + 1);
 		return true;
 	case HF_TOP_PAGE_UP:
+		ui->first -= ui->first < ui->page ? ui->first : ui->page;
 		mark(ui, list, at - page);
 		return true;
 	case HF_TOP_PAGE_DOWN:
+		ui->first += ui->page;
 		mark(ui, list, at + page);
 		return true;
 	case HF_TOP_END:

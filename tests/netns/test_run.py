@@ -110,6 +110,7 @@ def test_ebpf_reaches_every_kind_of_program(lab, kind):
 def test_a_preloaded_library_reaches_dynamic_programs(lab, kind):
     where = listening(lab.pair())
     program = started(lab, lab.client, *under("preload"), *kind(lab, *where))
+    wait_until(lambda: stolen.options(program.pid)["user_timeout_ms"], 2, "connect() has returned")
     got = stolen.options(program.pid)
     assert_planned(lab, got, POLICY)
     assert got["user_timeout_ms"] == 1000 * (got["idle"] + got["interval"] * got["count"])

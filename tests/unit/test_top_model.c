@@ -595,7 +595,9 @@ static void the_mark_stays_within_the_list_and_on_the_page(void **state)
 	assert_int_equal(ui.at, 0);
 	hf_top_key(&ui, &list, HF_TOP_PAGE_DOWN, 0);
 	assert_int_equal(ui.at, 10);
-	assert_int_equal(ui.first, 1);
+	assert_int_equal(ui.first, 10);
+	hf_top_key(&ui, &list, HF_TOP_PAGE_UP, 0);
+	assert_int_equal(ui.at + ui.first, 0);
 	type(&ui, &list, "G");
 	assert_int_equal(ui.at, 24);
 	assert_int_equal(ui.first, 15);
