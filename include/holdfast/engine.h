@@ -49,17 +49,25 @@ enum hf_flow_option {
 	HF_WATCH_BOTH = HF_WATCH_ORIGINATOR | HF_WATCH_RESPONDER,
 	/*
 	 * Its segments do not all pass here: before each dialogue the numbers are asked for, and
-	 * believed once a probe made of them is answered with exactly these numbers. Without it,
-	 * every segment is to be told of, or hf_engine_heard or hf_engine_learn called for what
+	 * believed once a probe made of them is answered with these numbers, one of which data may
+	 * have moved on. Without it, every segment is to be told of, or hf_engine_heard or hf_engine_learn called for what
 	 * passed unseen: a probe with an old TSval is answered by nothing.
+	 *
+	 * Whoever answers a question passes for the end that was asked: forged ACKs are never a
+	 * death, but put it off, to hf_probing_bound() after the last one that answered a try.
 	 */
 	HF_ASK = 1 << 2,
 };
 
 /* How flows are probed. Milliseconds. */
 struct hf_probing {
-	uint32_t idle_ms;     /* silence before the first probe; 1..HF_PROBING_MAX */
-	uint32_t interval_ms; /* between segments to one end; HF_INTERVAL_MIN_MS..HF_PROBING_MAX */
+	uint32_t idle_ms; /* silence before the first probe; 1..HF_PROBING_MAX */
+	/*
+	 * Between segments to one end, HF_INTERVAL_MIN_MS..HF_PROBING_MAX. One that is sent late,
+	 * time not being told when hf_engine_due says, does not put off the next: that may follow
+	 * sooner by as much, up to a quarter. When settings change, the shorter interval counts.
+	 */
+	uint32_t interval_ms;
 	/*
 	 * Silence that is a death while data is unacknowledged, once three retransmissions were
 	 * seen; a write into silence leaves a third of it at least. 1..HF_PROBING_MAX
@@ -150,9 +158,11 @@ void hf_engine_learn(struct hf_engine *engine, hf_flow flow, enum hf_side target
 		     const struct hf_numbers *numbers);
 
 /*
- * Traffic was seen, its segments were not (a connection tracker says so): both ends live, what
- * was known of the numbers is stale. idle_ms: how long ago. An end that was dead is revived, and
- * counted so; nothing else tells of it.
+ * Traffic was seen, its segments were not (a connection tracker says so): both ends are taken to
+ * have spoken, what was known of the numbers is stale. Only for what shows that both live, data
+ * that was acknowledged, say. What one of them sends does not: told of its retransmissions so, the
+ * engine would never find the other one dead. idle_ms: how long ago. An end that was dead is
+ * revived, and counted so; nothing else tells of it.
  */
 void hf_engine_heard(struct hf_engine *engine, hf_flow flow, uint32_t idle_ms);
 

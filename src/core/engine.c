@@ -58,8 +58,8 @@ size_t hf_engine_size(const struct hf_engine_options *options)
 	return size <= SIZE_MAX ? (size_t)size : 0;
 }
 
-/* Empty records, table and wheel behind the engine. */
-static void furnish(struct hf_engine *engine)
+/* Empty records, table and wheel behind the engine; the wheel's slots follow on `begin`. */
+static void furnish(struct hf_engine *engine, uint64_t begin)
 {
 	struct layout at = layout_of(engine->options.flows);
 	uint8_t *memory = (uint8_t *)engine;
@@ -71,7 +71,7 @@ static void furnish(struct hf_engine *engine)
 	hf_table_init(&engine->table, memory + at.table, at.wheel - at.table, engine->options.key,
 		      engine->records, sizeof(struct hf_record));
 	hf_wheel_init(&engine->wheel, memory + at.wheel, at.size - at.wheel,
-		      engine->options.tick_ms, engine->clock);
+		      engine->options.tick_ms, begin);
 }
 
 static bool fits(const void *memory, size_t size, const struct hf_engine_options *options)
@@ -94,7 +94,7 @@ struct hf_engine *hf_engine_init(void *memory, size_t size, const struct hf_engi
 	engine->clock = engine->served = (uint32_t)now_ms + (uint64_t)HF_LONG_MS;
 	engine->jumped = engine->clock - HF_LONG_MS;
 	engine->leap = 4 * options->tick_ms;
-	furnish(engine);
+	furnish(engine, engine->clock);
 	return engine;
 }
 
@@ -114,9 +114,8 @@ uint64_t hf_engine_slot_due(const struct hf_engine *engine, uint16_t slot)
 	const struct hf_wheel *wheel = &engine->wheel;
 	uint32_t offset = (slot - wheel->cursor) % HF_WHEEL_SLOTS;
 
-	if (offset < wheel->behind)
-		return engine->clock;
-	return wheel->next_ms + (uint64_t)(offset - wheel->behind) * wheel->tick_ms;
+	return wheel->next_ms + (uint64_t)offset * wheel->tick_ms -
+	       (uint64_t)wheel->behind * wheel->tick_ms;
 }
 
 void hf_engine_put(struct hf_engine *engine, hf_flow flow, uint64_t due)
@@ -342,7 +341,9 @@ struct hf_engine *hf_engine_move(const struct hf_engine *old, void *memory, size
 			return NULL;
 	*engine = *old;
 	engine->options = options;
-	furnish(engine);
+	/* The same slots, at the same times: those that are due are so again after the advance. */
+	furnish(engine, hf_engine_slot_due(old, (uint16_t)old->wheel.cursor) - options.tick_ms);
 	adopt(engine, old);
+	hf_wheel_advance(&engine->wheel, engine->clock);
 	return engine;
 }

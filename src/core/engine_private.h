@@ -78,7 +78,7 @@ void hf_engine_moment(const struct hf_engine *engine, hf_flow flow, struct hf_mo
  */
 void hf_engine_rearm(struct hf_engine *engine, hf_flow flow);
 
-/* When a slot comes up; what is due already, now. In the engine's own time. */
+/* When a slot comes up, or came up that is due already; in the engine's own time. */
 uint64_t hf_engine_slot_due(const struct hf_engine *engine, uint16_t slot);
 
 /* Put the flow into the wheel; its old entry becomes stale. */

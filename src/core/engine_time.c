@@ -2,6 +2,8 @@
 /* Time is told, timers run out, actions come of it: see engine.c. */
 #include <core/engine_private.h>
 
+#include <core/bytes.h>
+
 /* ms overdue, from where on time stands still. */
 #define STANDSTILL (UINT64_C(1) << 29)
 
@@ -40,12 +42,8 @@ static bool refill(struct hf_engine *engine)
 	engine->batch_size =
 		(uint32_t)hf_wheel_take(wheel, engine->batch, HF_ENGINE_BATCH, &engine->batch_slot);
 	engine->batch_due = wheel->next_ms - (uint64_t)wheel->behind * wheel->tick_ms;
-	for (uint32_t i = 0; i < engine->batch_size; i++) {
-		const uint8_t *record = (const uint8_t *)&engine->records[engine->batch[i]];
-
-		__builtin_prefetch(record, 1);
-		__builtin_prefetch(record + sizeof(struct hf_record) - 1, 1);
-	}
+	for (uint32_t i = 0; i < engine->batch_size; i++)
+		hf_prefetch(&engine->records[engine->batch[i]], sizeof(struct hf_record));
 	return engine->batch_size;
 }
 

@@ -39,15 +39,18 @@
  *
  *   unknown    nothing heard of it, or traffic passed unseen since: it is asked
  *   known      learned from an answer in this dialogue: it is probed. The exact same numbers in
- *              return prove it alive and confirm them; others are learned anew
+ *              return, one of which data may have moved on, prove it alive and confirm them;
+ *              others are learned anew
  *   confirmed  seen in its traffic: it is probed. Whatever lies within REACH of them moves them
  *              on and proves it alive; what does not is ignored or, if an answer is awaited,
  *              learned, so that numbers gone wrong come right by themselves
  *
  * So nobody who merely guesses changes anything but by guessing sequence and ACK number as
  * closely as the endpoint itself demands (RFC 5961 5), while a dialogue is going on apart; and
- * then the true end's answers put it right again. RST counts only with the very sequence number
- * that is expected next (RFC 5961 3.2).
+ * then the true end's answers put it right again. An end that is asked cannot be told from who
+ * forges ACKs in its name: one of them for each try, no more, starts the count anew, so that a
+ * verdict may be put off to hf_probing_bound after the last one, but is never brought about by them.
+ * RST counts only with the very sequence number that is expected next (RFC 5961 3.2).
  *
  * Data in flight. Retransmissions are counted as what is unanswered; nothing is sent. Silence
  * alone is no death here: an end with a closed window answers window probes and lives. A first
@@ -166,8 +169,8 @@ static unsigned int next_pending(const struct hf_keepalive *flow)
 
 /*
  * Until target may be sent to. The owner's timers round up to a tick and may be told late by
- * one: what is waited here is rounded down by as much, up to a quarter of it, lest the delays
- * of a dialogue add up.
+ * one: what is waited here is rounded down by so much, up to a quarter of it, that a delay does
+ * not put off what follows, and that what was sent in time is not followed too soon.
  */
 static uint32_t turn_left(const struct hf_keepalive *flow, const struct hf_probing *probing,
 			  const struct hf_moment *moment, unsigned int target)
@@ -175,7 +178,7 @@ static uint32_t turn_left(const struct hf_keepalive *flow, const struct hf_probi
 	uint32_t interval = probing->interval_ms;
 	uint32_t step = target == turn(flow) ? interval : interval - interval / 2;
 
-	return left(flow->sent, step - smaller(moment->tick - 1, step / 4), moment->now);
+	return left(flow->sent, step - smaller((step - 1) % moment->tick, step / 4), moment->now);
 }
 
 /* Until the silence of that end, data toward it being in flight, is a death. */
@@ -358,7 +361,6 @@ static bool send_next(struct hf_keepalive *flow, const struct hf_probing *probin
 		      const struct hf_moment *moment, unsigned int target, struct hf_action *out)
 {
 	struct hf_end *end = &flow->end[target];
-	bool dead = hf_end_has(end, HF_END_DEAD); /* and asked again because it answered late */
 
 	*out = (struct hf_action){
 		.kind = (uint8_t)kind_of(end),
@@ -368,7 +370,7 @@ static bool send_next(struct hf_keepalive *flow, const struct hf_probing *probin
 			      .unanswered = end->unanswered },
 	};
 	/* An octet, should the numbers be wrong, would be taken for data: only with certain ones. */
-	out->garbage = out->kind == HF_SEND_PROBE && probing->garbage_last && !dead &&
+	out->garbage = out->kind == HF_SEND_PROBE && probing->garbage_last &&
 		       hf_end_has(end, HF_END_CONFIRMED) && end->unanswered + 1 >= probing->count;
 	hf_end_unanswered(end);
 	end->flags |= HF_END_AWAITED;

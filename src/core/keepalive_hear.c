@@ -38,31 +38,40 @@ static bool plausible(const struct hf_end *end, const struct hf_segment *segment
 	       segment->payload <= REACH && !outdated(end, segment, now);
 }
 
-/* The answer that was expected, or the end's own keepalive probe. */
+static bool ahead(uint32_t news, uint32_t known)
+{
+	return news - known <= REACH;
+}
+
+/*
+ * The answer that was expected, or the end's own keepalive probe. Where data passes meanwhile one
+ * of the numbers may have moved on: the other one is proof enough.
+ */
 static bool exact(const struct hf_end *end, const struct hf_segment *segment)
 {
-	return segment->ack == end->expected &&
-	       (segment->seq == end->next || hf_segment_is_probe(segment, end->next));
+	if (segment->ack == end->expected)
+		return ahead(segment->seq, end->next) || hf_segment_is_probe(segment, end->next);
+	return segment->seq == end->next && ahead(segment->ack, end->expected);
 }
 
 static enum worth judge(const struct hf_keepalive *flow, enum hf_side side,
 			const struct hf_segment *segment, uint32_t now)
 {
 	const struct hf_end *end = &flow->end[side];
+	bool known = hf_end_has(end, HF_END_KNOWN), confirmed = hf_end_has(end, HF_END_CONFIRMED);
 	bool awaited = hf_end_has(end, HF_END_AWAITED);
 
 	if ((segment->flags & (HF_ACK | HF_SYN)) != HF_ACK)
 		return WORTHLESS;
-	if (!hf_end_has(end, HF_END_KNOWN)) {
-		if (awaited)
-			return TO_LEARN;
-		return !(flow->mode & HF_ASK) && fits(&flow->end[!side], segment) ? TO_TAKE :
-										    WORTHLESS;
-	}
-	if (hf_end_has(end, HF_END_CONFIRMED) ? plausible(end, segment, now) :
-						awaited && exact(end, segment))
+	if (confirmed ? plausible(end, segment, now) : awaited && known && exact(end, segment))
 		return TO_TAKE;
-	return awaited ? TO_LEARN : WORTHLESS;
+	if (awaited)
+		return TO_LEARN;
+	if (confirmed || flow->mode & HF_ASK)
+		return WORTHLESS;
+	if (known ? plausible(end, segment, now) : fits(&flow->end[!side], segment))
+		return TO_TAKE;
+	return WORTHLESS;
 }
 
 /* What the segment says of the other end's clock: the newest TSval that this one has taken. */
@@ -84,6 +93,10 @@ static void settle(struct hf_end *end, uint32_t heard)
 	end->flags &= ~(HF_END_AWAITED | HF_END_PROBED);
 }
 
+/*
+ * Numbers to be confirmed. Whoever answers, be it in the end's name only, starts the count anew:
+ * to be late with a verdict is the lesser evil.
+ */
 static void learn(struct hf_keepalive *flow, enum hf_side side, const struct hf_segment *segment,
 		  uint32_t now)
 {
@@ -150,13 +163,17 @@ static bool closed_in_order(const struct hf_keepalive *flow)
 	       !in_flight(flow);
 }
 
+/*
+ * A try that the other end did not answer? Not if its numbers are uncertain: its ACK may have come
+ * by, and was not believed.
+ */
 static bool is_retransmission(const struct hf_keepalive *flow, enum hf_side side,
 			      const struct hf_segment *segment, uint32_t now)
 {
-	const struct hf_end *end = &flow->end[side];
+	const struct hf_end *end = &flow->end[side], *other = &flow->end[!side];
 
 	return (segment->payload || segment->flags & HF_FIN) &&
-	       hf_keepalive_in_flight(flow, !side) &&
+	       hf_end_has(other, HF_END_CONFIRMED) && hf_keepalive_in_flight(flow, !side) &&
 	       !hf_seq_before(end->next, hf_segment_end(segment)) &&
 	       hf_end_silent(end, now) >= RETRANSMISSION_GAP;
 }
@@ -191,7 +208,7 @@ static enum hf_event take(struct hf_keepalive *flow, enum hf_side side,
  * acknowledged; or if it answers a probe, by its ACK number. In a flow that asks, the first only
  * while it is in question: a peer that has forgotten the connection answers so to what the other
  * end has answered, be it asked already or not. Boxes on the way answer questions with the
- * questions' own numbers.
+ * questions' own numbers, 0 and 2^31: those prove nothing.
  */
 static bool resets(const struct hf_keepalive *flow, enum hf_side side,
 		   const struct hf_segment *segment)
@@ -199,7 +216,7 @@ static bool resets(const struct hf_keepalive *flow, enum hf_side side,
 	const struct hf_end *end = &flow->end[side], *other = &flow->end[!side];
 	bool in_question = end->flags & (HF_END_AWAITED | HF_END_PENDING);
 
-	if (hf_end_has(end, HF_END_DEAD))
+	if (hf_end_has(end, HF_END_DEAD) || !(segment->seq << 1))
 		return false;
 	if (hf_end_has(other, HF_END_KNOWN))
 		return segment->seq == other->expected &&

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include <core/bytes.h>
 #include <core/mix.h>
 #include <core/siphash.h>
 
@@ -146,14 +147,20 @@ static uint32_t places_with(const struct hf_bucket *bucket, uint8_t tag)
 	return zero_bytes(first ^ tags) | zero_bytes(last ^ tags) << 8;
 }
 
-/* Is it the flow's key, in either order? */
+/* 1 if the word is not 0: of a comparison compilers like to make a branch. */
+static uint64_t not_zero(uint64_t word)
+{
+	return (word | (0 - word)) >> 63;
+}
+
+/* Is it the flow's key, in either order? Which of them is a coin toss again. */
 static bool match(const struct hf_table *table, uint32_t flow, const struct hf_table_key *key,
 		  bool *reversed)
 {
 	const struct hf_table_key *own = key_of(table, flow);
 	struct end a = end_of(key, 0), b = end_of(key, 1), c = end_of(own, 0), d = end_of(own, 1);
-	bool differs = end_differs(&a, &c) | end_differs(&b, &d);
-	bool differs_reversed = end_differs(&a, &d) | end_differs(&b, &c);
+	uint64_t differs = not_zero(end_differs(&a, &c) | end_differs(&b, &d));
+	uint64_t differs_reversed = not_zero(end_differs(&a, &d) | end_differs(&b, &c));
 
 	if (differs & differs_reversed)
 		return false;
@@ -266,15 +273,6 @@ void hf_table_remove(struct hf_table *table, uint64_t hash, uint32_t flow)
 	}
 }
 
-static void prefetch_record(const struct hf_table *table, uint32_t flow)
-{
-	const uint8_t *record = (const uint8_t *)key_of(table, flow);
-
-	for (size_t at = 0; at < table->stride; at += 64)
-		__builtin_prefetch(record + at);
-	__builtin_prefetch(record + table->stride - 1);
-}
-
 /* The bucket has come: which flow it may be, and fetch its record; HF_NO_FLOW if none of it. */
 static uint32_t guess(const struct hf_table *table, uint32_t at, uint64_t hash)
 {
@@ -287,7 +285,7 @@ static uint32_t guess(const struct hf_table *table, uint32_t at, uint64_t hash)
 		return HF_NO_FLOW;
 	}
 	flow = bucket->flow[__builtin_ctz(places)] & ~HF_AWAY;
-	prefetch_record(table, flow);
+	hf_prefetch(key_of(table, flow), table->stride);
 	return flow;
 }
 

@@ -23,6 +23,7 @@
 #define TICK 125
 #define COUNT 3
 #define UNDER_WAY 64
+#define THIRD_AFTER (7 * HF_TCP_RTO_MS) /* the third retransmission after the data: 1 + 2 + 4 */
 
 static const struct hf_probing probing = {
 	.idle_ms = 4000, .interval_ms = 1000, .in_flight_ms = 9000, .count = COUNT
@@ -56,9 +57,9 @@ struct end {
 	struct hf_tcp tcp;
 	bool gone, silent; /* has not the connection any more; and does not say so */
 	bool told;
-	bool owes; /* data was seen on its way to it, and nothing of it since */
 	uint64_t heard, timer;
-	unsigned int asked; /* segments sent to it since it was heard */
+	uint64_t owes; /* since when data was seen on its way to it, and nothing of it; 0: none */
+	unsigned int asked, retransmitted; /* segments to it since it was heard, by us and not */
 };
 
 static struct model {
@@ -122,13 +123,32 @@ static struct hf_tcp_time moment(enum hf_side side)
 
 /* --- The engine's view, and ours --- */
 
-static uint64_t bound(bool in_flight)
+static uint64_t bound(void)
 {
-	unsigned int sides = watched(HF_ORIGINATOR) && watched(HF_RESPONDER) ? 2 : 1;
-	uint64_t idle = hf_probing_bound(&probing, sides, TICK);
+	return hf_probing_bound(&probing, watched(HF_ORIGINATOR) && watched(HF_RESPONDER) ? 2 : 1,
+				TICK);
+}
 
-	/* A write into silence leaves a third, or three retransmissions, to answer. */
-	return in_flight ? idle + probing.in_flight_ms + 7000 : idle;
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * When the death of an end must have been told. With data in flight: in_flight_ms after the end was
+ * heard, if three retransmissions have been seen then, or when they have, within an interval and
+ * a tick; or, if their sender is gone as well, as if the silence had begun with the last of them.
+ */
+static uint64_t latest(enum hf_side side)
+{
+	const struct end *end = &model.end[side], *sender = &model.end[!side];
+	uint64_t in_flight;
+
+	if (!end->owes)
+		return end->heard + bound();
+	in_flight = later(end->heard + probing.in_flight_ms, end->owes + THIRD_AFTER) +
+		    probing.interval_ms + TICK;
+	return later(end->heard + bound(), sender->gone ? sender->heard + bound() : in_flight);
 }
 
 static void verdict(enum hf_side side, const struct hf_evidence *evidence, bool reset)
@@ -146,10 +166,10 @@ static void verdict(enum hf_side side, const struct hf_evidence *evidence, bool 
 	if (!end->gone && !evidence->in_flight &&
 	    (end->asked < COUNT || silent < COUNT * (probing.interval_ms - TICK)))
 		fail("an end that answered was taken for dead");
-	if (!end->gone && evidence->in_flight && silent < probing.in_flight_ms &&
-	    end->asked < COUNT)
+	if (!end->gone && evidence->in_flight && end->asked < COUNT &&
+	    (silent < probing.in_flight_ms || end->asked + end->retransmitted < COUNT))
 		fail("an end that answered was taken for dead, with data in flight");
-	if (end->gone && silent > bound(evidence->in_flight || end->owes))
+	if (end->gone && model.now > latest(side))
 		fail("a death was told too late");
 	model.deaths += end->gone;
 	model.deaths_of_living += !end->gone;
@@ -163,11 +183,11 @@ static void hear(enum hf_side side, const struct hf_segment *segment)
 	model.segments++;
 	if (!(segment->flags & HF_RST)) {
 		model.end[side].heard = model.now;
-		model.end[side].asked = 0;
-		model.end[side].owes = false;
+		model.end[side].asked = model.end[side].retransmitted = 0;
+		model.end[side].owes = 0;
 	}
-	if (segment->payload)
-		model.end[!side].owes = true;
+	if (segment->payload && !model.end[!side].owes)
+		model.end[!side].owes = model.now;
 	if (heard.event == HF_RESET)
 		verdict(side, &heard.evidence, true);
 	if (heard.event == HF_REVIVED)
@@ -245,6 +265,7 @@ static void run_timers(void)
 		if (hf_tcp_timer(&end->tcp, &time, &segment) != HF_TCP_SENDS)
 			continue;
 		end->timer = model.now + hf_tcp_timeout(&end->tcp);
+		model.end[!side].retransmitted++;
 		pass(side, &segment);
 	}
 }
@@ -365,8 +386,8 @@ static void run(void)
 
 	open_flow();
 	last_choice = model.now;
-	while (model.now - last_choice < 2 * bound(true) && !model.end[0].told &&
-	       !model.end[1].told) {
+	while (model.now - last_choice < 2 * (bound() + probing.in_flight_ms + THIRD_AFTER) &&
+	       !model.end[0].told && !model.end[1].told) {
 		unsigned int sent = model.sent;
 
 		tick();

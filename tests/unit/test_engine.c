@@ -211,6 +211,32 @@ static void flows_keep_their_numbers_in_other_memory(void **state)
 	end_world(&larger);
 }
 
+/* Time is told at odd moments, and the engine moves each time. */
+static void moves_put_nothing_off(void **state)
+{
+	struct hf_engine_options options = { .flows = FLOWS, .tick_ms = TICK };
+	size_t size = hf_engine_size(&options);
+	struct world world = usual_world(0);
+	struct hf_action action = { 0 };
+
+	(void)state;
+	add(&world, 1, HF_WATCH_RESPONDER, 0);
+	establish(&world, 1);
+	while (action.kind != HF_VERDICT) {
+		void *memory = aligned(size);
+
+		tell(&world, world.now + TICK - 1);
+		world.engine = hf_engine_move(world.engine, memory, size, FLOWS);
+		assert_non_null(world.engine);
+		free(world.memory);
+		world.memory = memory;
+		check(&world);
+		assert_true(world.now <= hf_probing_bound(&usual, 1, TICK));
+		hf_engine_next(world.engine, &action);
+	}
+	end_world(&world);
+}
+
 static void an_engine_moves_to_a_smaller_place_if_its_flows_fit(void **state)
 {
 	struct hf_engine_options options = { .flows = 8, .tick_ms = TICK };
@@ -270,6 +296,7 @@ int main(void)
 		cmocka_unit_test(unused_numbers_are_ignored_everywhere),
 		cmocka_unit_test(what_is_known_can_be_looked_at),
 		cmocka_unit_test(flows_keep_their_numbers_in_other_memory),
+		cmocka_unit_test(moves_put_nothing_off),
 		cmocka_unit_test(an_engine_moves_to_a_smaller_place_if_its_flows_fit),
 		cmocka_unit_test(the_wheel_never_runs_full),
 		cmocka_unit_test(a_flow_takes_96_bytes_at_most),

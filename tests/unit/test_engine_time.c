@@ -154,6 +154,34 @@ static void due_is_when_something_happens(void **state)
 	end_world(&world);
 }
 
+/* Whatever the tick: half an interval and more of them are not always whole ticks. */
+static void in_time_nothing_is_sent_to_one_end_within_an_interval(void **state)
+{
+	struct hf_probing hasty = {
+		.idle_ms = 1, .interval_ms = 1000, .in_flight_ms = 5000, .count = 10
+	};
+
+	(void)state;
+	for (uint32_t tick = 1; tick < 2500; tick += tick < 20 ? 1 : 19) {
+		struct world world =
+			make_world(0, (struct hf_engine_options){ .flows = 1, .tick_ms = tick });
+		uint64_t sent[2] = { 0, 0 };
+		struct hf_action action = { 0 };
+
+		assert_true(hf_engine_set_probing(world.engine, 0, &hasty));
+		add(&world, 1, tick % 4 < 2 ? HF_WATCH_BOTH : HF_WATCH_RESPONDER, 0);
+		while (action.kind != HF_VERDICT) {
+			tell(&world, hf_engine_due(world.engine));
+			if (!hf_engine_next(world.engine, &action))
+				continue;
+			assert_true(!sent[action.target] ||
+				    world.now - sent[action.target] >= hasty.interval_ms);
+			sent[action.target] = world.now;
+		}
+		end_world(&world);
+	}
+}
+
 /* At what times so many flows are first sent to, as a histogram of tenths of the width. */
 static void first_sent(struct world *world, uint64_t width, unsigned int flows,
 		       unsigned int histogram[10])
@@ -277,6 +305,7 @@ int main(void)
 		cmocka_unit_test(data_in_flight_is_given_up_long_before_idle),
 		cmocka_unit_test(a_budget_bounds_the_work_and_loses_nothing),
 		cmocka_unit_test(due_is_when_something_happens),
+		cmocka_unit_test(in_time_nothing_is_sent_to_one_end_within_an_interval),
 		cmocka_unit_test(long_idle_flows_added_at_once_are_spread),
 		cmocka_unit_test(shortened_settings_are_paced),
 		cmocka_unit_test(flows_that_slept_through_a_jump_are_spread),

@@ -177,6 +177,45 @@ static void duplicates_are_no_retransmissions(void **unused)
 	assert_int_equal(flow.end[B].unanswered, 1);
 }
 
+static void new_data_is_no_retransmission(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	for (uint32_t i = 1; i <= 4; i++) {
+		now = i * 500;
+		hear(A, segment(900 + i * 100, 5000, 100));
+	}
+	assert_int_equal(flow.end[B].unanswered, 0);
+}
+
+static void a_fin_is_remembered_when_numbers_are_not(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	fin(A, 1000, 5000);
+	hear_numbers(B, 5000, 1001);
+	now = 1000;
+	hf_keepalive_heard(&flow, START + now, 0);
+	assert_int_equal(hear_numbers(A, 1001, 5000), HF_NOTHING);
+	assert_int_equal(fin(B, 5000, 1001), HF_NOTHING);
+	assert_int_equal(hear_numbers(A, 1001, 5001), HF_CLOSED);
+}
+
+/* B may have answered them, and not been believed. */
+static void nothing_counts_against_an_end_of_uncertain_numbers(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	hf_keepalive_heard(&flow, START, 0);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(answer(B), HF_NOTHING);
+	for (now = 3100; now < 4500; now += 300)
+		hear(A, segment(1000, 5000, 100));
+	assert_int_equal(flow.end[B].unanswered, 0);
+	expect_probe(5100, B); /* an interval after the data came */
+	assert_int_equal(flow.end[B].unanswered, 1);
+}
+
 static void a_closed_window_that_answers_its_probes_lives(void **unused)
 {
 	struct hf_numbers numbers;
@@ -204,6 +243,7 @@ static void a_sender_silent_too_is_probed_below_what_was_acknowledged(void **unu
 	establish(HF_WATCH_BOTH, &linux_324);
 	now = 1000;
 	hear(A, segment(1000, 5000, 100));
+	quiet(2000);
 	expect_probe(4000, A);
 	expect_probe(5000, B);
 	assert_true(hf_keepalive_numbers(&flow, B, &numbers));
@@ -211,6 +251,33 @@ static void a_sender_silent_too_is_probed_below_what_was_acknowledged(void **unu
 	assert_int_equal(hear_numbers(A, 1100, 5000), HF_ALIVE);
 	/* Nothing was sent while A, heard at 5000, might have retransmitted. */
 	expect_probe(8000, B);
+}
+
+static void retransmissions_before_a_dialogue_count_no_more_in_it(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	for (uint32_t at = 1000; at < 3000; at += 500)
+		retransmit(at);
+	assert_int_equal(flow.end[B].unanswered, 3);
+	expect_probe(5500, B); /* A, too, has been silent since 2500 */
+	expect_probe(7500, B);
+	expect_probe(9500, B);
+	expect_probe(11500, B);
+	expect_dead(13500, B, 4);
+}
+
+static void after_a_jump_data_in_flight_is_left_time_to_be_answered(void **unused)
+{
+	(void)unused;
+	establish(HF_WATCH_RESPONDER, &linux_324);
+	for (uint32_t at = 1000; at < 3000; at += 500)
+		retransmit(at);
+	now = jumped = 20000;
+	hear(A, segment(1000, 5000, 100));
+	now = 22000;
+	hear(A, segment(1000, 5000, 100));
+	expect(23000, HF_VERDICT, B); /* a third of 9 s after the jump */
 }
 
 static void data_in_flight_cuts_a_dialogue_short(void **unused)
@@ -296,25 +363,30 @@ static void old_stamps_are_held_before_they_lie(void **unused)
 	}
 }
 
+/* Of many flows, or in many silences of one of them. */
 static void idle_is_shortened_by_a_random_part_only(void **unused)
 {
-	uint32_t least = UINT32_MAX, most = 0;
-
 	(void)unused;
 	establish(HF_WATCH_RESPONDER, &linux_324);
-	for (uint32_t i = 0; i < 1000; i++) {
-		struct hf_moment random = { .now = START,
-					    .jumped = START - HF_LONG_MS,
-					    .tick = 1,
-					    .random = i * 77777777,
-					    .jitter = 10 };
-		uint32_t wait = hf_keepalive_wait(&flow, &probing, &random);
+	for (unsigned int flows = 0; flows < 2; flows++) {
+		uint32_t least = UINT32_MAX, most = 0;
 
-		least = wait < least ? wait : least;
-		most = wait > most ? wait : most;
+		for (uint32_t i = 0; i < 1000; i++) {
+			struct hf_moment random = { .now = START + i,
+						    .jumped = START - HF_LONG_MS,
+						    .tick = 1,
+						    .random = flows * i * 77777777,
+						    .jitter = 10 };
+			uint32_t wait;
+
+			flow.end[B].heard = random.now;
+			wait = hf_keepalive_wait(&flow, &probing, &random);
+			least = wait < least ? wait : least;
+			most = wait > most ? wait : most;
+		}
+		assert_in_range(least, 2700, 2710);
+		assert_in_range(most, 2990, 3000);
 	}
-	assert_in_range(least, 2700, 2710);
-	assert_in_range(most, 2990, 3000);
 }
 
 int main(void)
@@ -331,8 +403,13 @@ int main(void)
 		cmocka_unit_test(a_write_into_long_silence_is_left_time_to_be_answered),
 		cmocka_unit_test(few_retransmissions_are_no_death),
 		cmocka_unit_test(duplicates_are_no_retransmissions),
+		cmocka_unit_test(new_data_is_no_retransmission),
+		cmocka_unit_test(a_fin_is_remembered_when_numbers_are_not),
+		cmocka_unit_test(nothing_counts_against_an_end_of_uncertain_numbers),
 		cmocka_unit_test(a_closed_window_that_answers_its_probes_lives),
 		cmocka_unit_test(a_sender_silent_too_is_probed_below_what_was_acknowledged),
+		cmocka_unit_test(retransmissions_before_a_dialogue_count_no_more_in_it),
+		cmocka_unit_test(after_a_jump_data_in_flight_is_left_time_to_be_answered),
 		cmocka_unit_test(data_in_flight_cuts_a_dialogue_short),
 		cmocka_unit_test(silence_without_a_probe_is_no_death),
 		cmocka_unit_test(shortened_settings_kill_nobody_by_themselves),

@@ -36,6 +36,62 @@ static void an_answer_to_a_question_is_confirmed_by_a_probe(void **unused)
 	expect(8000, HF_SEND_TICKLES, B); /* anew in each dialogue */
 }
 
+static void the_other_questions_answer_is_worth_the_same(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	expect(5000, HF_SEND_HANDSHAKE, B);
+	assert_int_equal(answer(B), HF_NOTHING); /* a challenge ACK, RFC 5961 4.2 */
+	expect_probe(7000, B);
+	assert_int_equal(answer(B), HF_ALIVE);
+}
+
+/* B has forgotten the connection, but listens: it takes the question for a new connection. */
+static void a_syn_ack_teaches_nothing_and_is_no_life(void **unused)
+{
+	struct hf_segment syn_ack = segment(77, 1, 0);
+
+	(void)unused;
+	syn_ack.flags = HF_SYN | HF_ACK;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	expect(5000, HF_SEND_HANDSHAKE, B);
+	assert_int_equal(hear(B, syn_ack), HF_NOTHING);
+	assert_false(hf_keepalive_numbers(&flow, B, &(struct hf_numbers){ 0 }));
+	expect(7000, HF_SEND_TICKLES, B);
+	expect(9000, HF_SEND_HANDSHAKE, B);
+	assert_int_equal(hear(B, syn_ack), HF_NOTHING);
+	expect_dead(11000, B, 4);
+}
+
+static void forged_answers_put_a_verdict_off_to_its_bound_and_bring_none_about(void **unused)
+{
+	struct hf_action action;
+	uint32_t last = 0;
+
+	(void)unused;
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	for (uint32_t i = 1; i <= 50; i++) {
+		struct hf_keepalive was;
+
+		assert_true(next(NEVER, &action));
+		assert_int_not_equal(action.kind, HF_VERDICT);
+		now += 100;
+		assert_int_equal(hear_numbers(B, i * 0x12345678, i * 0x23456789), HF_NOTHING);
+		last = now;
+		was = flow;
+		now += 100; /* nothing is asked any more */
+		assert_int_equal(hear_numbers(B, i, i), HF_NOTHING);
+		assert_memory_equal(&flow, &was, sizeof(flow));
+	}
+	while (next(NEVER, &action) && action.kind != HF_VERDICT)
+		continue;
+	assert_int_equal(action.kind, HF_VERDICT);
+	assert_int_equal(action.evidence.unanswered, linux_324.count);
+	assert_true(now - last <= hf_probing_bound(&linux_324, 1, 1));
+}
+
 static void an_answer_with_other_numbers_is_learned_and_probed_again(void **unused)
 {
 	(void)unused;
@@ -43,11 +99,29 @@ static void an_answer_with_other_numbers_is_learned_and_probed_again(void **unus
 	expect(3000, HF_SEND_TICKLES, B);
 	assert_int_equal(answer(B), HF_NOTHING);
 	expect_probe(5000, B);
-	assert_int_equal(hear_numbers(B, 5100, 1000), HF_NOTHING);
+	assert_int_equal(hear_numbers(B, 5100, 1100), HF_NOTHING);
 	expect_probe(7000, B);
 	assert_int_equal(answer(B), HF_NOTHING);
 	expect_probe(9000, B);
 	assert_int_equal(answer(B), HF_ALIVE);
+}
+
+/* Or a flow with traffic would never be done with a dialogue. */
+static void data_that_passes_meanwhile_may_move_one_number_on(void **unused)
+{
+	static const uint32_t moved[][3] = { { 5100, 1000, HF_ALIVE },
+					     { 5000, 1100, HF_ALIVE },
+					     { 4900, 1000, HF_NOTHING },
+					     { 5000, 900, HF_NOTHING } };
+
+	(void)unused;
+	for (size_t i = 0; i < 4; i++) {
+		begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+		expect(3000, HF_SEND_TICKLES, B);
+		assert_int_equal(answer(B), HF_NOTHING);
+		expect_probe(5000, B);
+		assert_int_equal(hear_numbers(B, moved[i][0], moved[i][1]), moved[i][2]);
+	}
 }
 
 static void no_octet_is_sent_with_numbers_that_were_learned_only(void **unused)
@@ -112,6 +186,26 @@ static void learned_numbers_are_doubted_in_a_flow_that_is_seen_too(void **unused
 	assert_int_equal(hear_numbers(B, 5100, 1100), HF_ALIVE);
 }
 
+/* A has taken B's newest TSval: to a probe with an older one it would say nothing. */
+static void an_end_that_was_asked_is_believed_in_its_traffic_too(void **unused)
+{
+	struct hf_segment data = stamped(1000, 5000, 12, 20);
+	struct hf_numbers numbers;
+
+	(void)unused;
+	establish(HF_WATCH_BOTH, &linux_324);
+	hf_keepalive_heard(&flow, START, 0);
+	expect(3000, HF_SEND_TICKLES, A);
+	expect(4000, HF_SEND_TICKLES, B);
+	assert_int_equal(hear(B, stamped(5000, 1000, 20, 10)), HF_NOTHING);
+	data.payload = 100;
+	hear(A, data);
+	hear(B, stamped(5000, 1100, 30, 12));
+	assert_true(hf_keepalive_numbers(&flow, A, &numbers));
+	assert_int_equal(numbers.tsval, 30);
+	assert_int_equal(numbers.next, 1100);
+}
+
 static void the_silent_end_is_never_spoken_to_with_what_the_other_has_sent(void **unused)
 {
 	struct hf_numbers numbers;
@@ -125,6 +219,21 @@ static void the_silent_end_is_never_spoken_to_with_what_the_other_has_sent(void 
 	assert_int_equal(answer(A), HF_ALIVE);
 	assert_false(hf_keepalive_numbers(&flow, B, &numbers));
 	expect(6000, HF_SEND_HANDSHAKE, B);
+}
+
+/* What was learned of it before may be stale when it joins the other one's dialogue. */
+static void an_end_that_joins_again_is_asked_anew(void **unused)
+{
+	(void)unused;
+	begin(HF_WATCH_BOTH | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, A);
+	assert_int_equal(answer(A), HF_NOTHING);
+	expect(4000, HF_SEND_TICKLES, B);
+	expect_probe(5000, A);
+	assert_int_equal(answer(A), HF_ALIVE);
+	expect(6000, HF_SEND_HANDSHAKE, B);
+	expect(8000, HF_SEND_TICKLES, B);
+	expect(9000, HF_SEND_TICKLES, A);
 }
 
 static void resets_of_a_flow_that_asks(void **unused)
@@ -141,6 +250,21 @@ static void resets_of_a_flow_that_asks(void **unused)
 	/* B has forgotten the connection and met A's answer on its way. */
 	assert_int_equal(reset(B, 5000), HF_RESET);
 	quiet(NEVER);
+}
+
+static void a_questions_own_numbers_are_no_reset_even_if_they_fit(void **unused)
+{
+	static const uint32_t own[] = { 0, UINT32_C(1) << 31 };
+
+	(void)unused;
+	for (size_t i = 0; i < 2; i++) {
+		begin(HF_WATCH_BOTH | HF_ASK, &linux_324);
+		expect(3000, HF_SEND_TICKLES, A);
+		assert_int_equal(hear_numbers(A, 1000, own[i]), HF_NOTHING);
+		expect(4000, HF_SEND_TICKLES, B);
+		assert_int_equal(reset(B, own[i]), HF_NOTHING);
+		assert_int_equal(state(), HF_STATE_DIALOGUE);
+	}
 }
 
 /* A router sees it a hundredth of a second after A's answer, half an interval before B's turn. */
@@ -269,13 +393,21 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_numbers_are_asked_for_in_two_ways),
 		cmocka_unit_test(an_answer_to_a_question_is_confirmed_by_a_probe),
+		cmocka_unit_test(the_other_questions_answer_is_worth_the_same),
+		cmocka_unit_test(a_syn_ack_teaches_nothing_and_is_no_life),
+		cmocka_unit_test(
+			forged_answers_put_a_verdict_off_to_its_bound_and_bring_none_about),
 		cmocka_unit_test(an_answer_with_other_numbers_is_learned_and_probed_again),
+		cmocka_unit_test(data_that_passes_meanwhile_may_move_one_number_on),
 		cmocka_unit_test(no_octet_is_sent_with_numbers_that_were_learned_only),
 		cmocka_unit_test(what_one_has_received_the_other_has_sent),
 		cmocka_unit_test(an_unanswered_probe_of_learned_numbers_is_doubted),
 		cmocka_unit_test(learned_numbers_are_doubted_in_a_flow_that_is_seen_too),
+		cmocka_unit_test(an_end_that_was_asked_is_believed_in_its_traffic_too),
 		cmocka_unit_test(the_silent_end_is_never_spoken_to_with_what_the_other_has_sent),
+		cmocka_unit_test(an_end_that_joins_again_is_asked_anew),
 		cmocka_unit_test(resets_of_a_flow_that_asks),
+		cmocka_unit_test(a_questions_own_numbers_are_no_reset_even_if_they_fit),
 		cmocka_unit_test(the_other_ends_answer_may_meet_a_reset_before_anything_else_does),
 		cmocka_unit_test(a_reset_answers_a_learned_probe_of_one_watched_end),
 		cmocka_unit_test(a_late_answer_of_a_dead_end_is_looked_into),
