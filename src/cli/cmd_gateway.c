@@ -22,6 +22,7 @@
 #define RATE_MAX 10000000
 #define BRAKE_DEATHS 100
 #define BRAKE_WITHIN_MS 10000
+#define BRAKE_HOLD_MS 900000 /* what data in flight outlives of an outage: tcp_retries2 = 15 */
 #define EVENTS 3
 
 struct gateway_options {
@@ -63,8 +64,10 @@ static const struct argp_option options_table[] = {
 	{ "exclude", EXCLUDE, "END", 0, "But none with an end there; may be repeated", 0 },
 	{ "rate", RATE_KEY, "N", 0,
 	  "Send so many packets a second at most (default 10000; 0: no limit)", 0 },
-	{ "brake", BRAKE, "N/DUR|off", 0,
-	  "More than N deaths within DUR are an outage: measures pause (default 100/10s)", 0 },
+	{ "brake", BRAKE, "N/DUR[/HOLD]|off", 0,
+	  "More than N deaths within DUR are an outage: measures pause until most live again, or for "
+	  "HOLD (default 100/10s/15min)",
+	  0 },
 	{ 0 },
 };
 
@@ -98,7 +101,7 @@ static error_t parse_port(struct hf_flow_filter *filter, const char *text,
 	snprintf(end, sizeof(end), ":%s", text);
 	if (strlen(text) > 11 || !hf_prefix_parse(end, &ports))
 		return hf_option_error(state, "--port 5432 or --port 1000-2000",
-				       "--port \"%s\" is no port", text);
+				       "--port \"%s\" is not a port", text);
 	filter->destination.port_first = ports.port_first;
 	filter->destination.port_last = ports.port_last;
 	return 0;
@@ -135,12 +138,26 @@ static error_t parse_on_dead(enum hf_on_dead *out, const char *text, const struc
 			       "--on-dead \"%s\" is unknown", text);
 }
 
+static bool parse_time(const char *text, size_t length, uint32_t *out)
+{
+	char time[32];
+	uint64_t ms = 0;
+
+	if (length >= sizeof(time))
+		return false;
+	memcpy(time, text, length);
+	time[length] = '\0';
+	if (!hf_duration_parse(time, &ms) || !ms || ms > HF_GOAL_MAX)
+		return false;
+	*out = (uint32_t)ms;
+	return true;
+}
+
 static error_t parse_brake(struct hf_gateway_options *options, const char *text,
 			   const struct argp_state *state)
 {
-	const char *mend = "--brake 100/10s or --brake off";
 	unsigned long long deaths;
-	uint64_t within = 0;
+	const char *within, *hold;
 	char *end;
 
 	if (!strcmp(text, "off")) {
@@ -149,11 +166,15 @@ static error_t parse_brake(struct hf_gateway_options *options, const char *text,
 	}
 	errno = 0;
 	deaths = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || errno || !deaths || deaths > UINT32_MAX || *end != '/' ||
-	    !hf_duration_parse(end + 1, &within) || !within || within > HF_GOAL_MAX)
-		return hf_option_error(state, mend, "--brake \"%s\" is not possible", text);
+	within = *end == '/' ? end + 1 : end;
+	hold = strchrnul(within, '/');
+	if (*text < '0' || *text > '9' || errno || !deaths || deaths > UINT32_MAX ||
+	    !parse_time(within, (size_t)(hold - within), &options->brake_within_ms) ||
+	    (*hold && !parse_time(hold + 1, strlen(hold + 1), &options->brake_hold_ms)))
+		return hf_option_error(state,
+				       "--brake 100/10s, --brake 100/10s/15min or --brake off",
+				       "--brake \"%s\" is not possible", text);
 	options->brake_deaths = (uint32_t)deaths;
-	options->brake_within_ms = (uint32_t)within;
 	return 0;
 }
 
@@ -202,6 +223,7 @@ static void init(struct gateway_options *options, struct argp_state *state)
 		.rate = RATE,
 		.brake_deaths = BRAKE_DEATHS,
 		.brake_within_ms = BRAKE_WITHIN_MS,
+		.brake_hold_ms = BRAKE_HOLD_MS,
 	};
 	state->child_inputs[0] = &options->policy;
 	state->child_inputs[1] = &options->output;
@@ -250,7 +272,8 @@ static const enum hf_event_kind kinds[] = {
 	[HF_GATEWAY_ASKED] = HF_EVENT_PROTECTED, [HF_GATEWAY_DEAD] = HF_EVENT_DEAD,
 	[HF_GATEWAY_RESET] = HF_EVENT_RESET,	 [HF_GATEWAY_REVIVED] = HF_EVENT_REVIVED,
 	[HF_GATEWAY_FREED] = HF_EVENT_DESTROYED, [HF_GATEWAY_BRAKED] = HF_EVENT_BRAKED,
-	[HF_GATEWAY_LOST] = HF_EVENT_LOST,	 [HF_GATEWAY_ERROR] = HF_EVENT_ERROR,
+	[HF_GATEWAY_LOST] = HF_EVENT_LOST,	 [HF_GATEWAY_SLOW] = HF_EVENT_ERROR,
+	[HF_GATEWAY_ERROR] = HF_EVENT_ERROR,
 };
 
 static const char *end_of(const struct hf_gateway_news *news)
@@ -316,14 +339,30 @@ static void print_counts(const struct gateway *gateway, FILE *out)
 	hf_gateway_look(gateway->gateway, &now);
 	fprintf(out, "%u flows, %u in dialogue, %llu alive, %llu dead, %llu freed, %llu reset",
 		now.engine.flows, now.engine.dialogues, (unsigned long long)now.engine.alive,
-		(unsigned long long)(now.engine.dead + now.engine.reset),
-		(unsigned long long)now.freed, (unsigned long long)now.reset);
+		(unsigned long long)now.dead, (unsigned long long)now.freed,
+		(unsigned long long)now.reset);
 	if (now.table_most)
 		fprintf(out, ", table %.0f %%", 100.0 * now.table / now.table_most);
 	if (now.left_out.offloaded)
 		fprintf(out, ", %u offloaded", now.left_out.offloaded);
+	if (now.held_ms)
+		fprintf(out, ", %llu ms held up by the rate", (unsigned long long)now.held_ms);
+	if (now.slow_ms)
+		fprintf(out, ", %llu ms behind", (unsigned long long)now.slow_ms);
+	if (now.lost)
+		fprintf(out, ", %llu lost", (unsigned long long)now.lost);
 	if (now.braked)
 		fputs(", braked", out);
+}
+
+/* What it took, at the end. */
+static void print_traffic(const struct gateway *gateway)
+{
+	struct hf_gateway_statistics now;
+
+	hf_gateway_look(gateway->gateway, &now);
+	fprintf(stderr, ", %llu sent, %llu heard\n", (unsigned long long)now.sent,
+		(unsigned long long)now.heard);
 }
 
 static void on_second(evutil_socket_t fd, short what, void *arg)
@@ -419,7 +458,7 @@ static int run(int argc, char **argv)
 		wipe(&gateway);
 		fputs("holdfast: ", stderr);
 		print_counts(&gateway, stderr);
-		fputc('\n', stderr);
+		print_traffic(&gateway);
 		exit = gateway.failed ? HF_EXIT_FAILED : HF_EXIT_DONE;
 	}
 	end(&gateway);

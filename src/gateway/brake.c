@@ -4,9 +4,12 @@
 
 bool hf_brake_holds(struct hf_brake *brake, uint64_t now_ms)
 {
-	if (brake->on && now_ms - brake->last_ms >= brake->hold_ms) {
+	bool recovered = brake->revived * 2 >= brake->dead;
+
+	if (brake->on &&
+	    now_ms - brake->last_ms >= (recovered ? brake->settle_ms : brake->hold_ms)) {
 		brake->on = false;
-		brake->level = 0;
+		brake->level = brake->dead = brake->revived = 0;
 	}
 	return brake->on;
 }
@@ -22,5 +25,14 @@ bool hf_brake_death(struct hf_brake *brake, uint64_t now_ms)
 	brake->at_ms = brake->last_ms = now_ms;
 	if (brake->level > (uint64_t)brake->deaths * brake->within_ms)
 		brake->on = true;
+	brake->dead += brake->on;
 	return brake->on && !held;
+}
+
+void hf_brake_revival(struct hf_brake *brake, uint64_t now_ms)
+{
+	if (!hf_brake_holds(brake, now_ms))
+		return;
+	brake->revived++;
+	brake->last_ms = now_ms;
 }

@@ -20,7 +20,7 @@
 #include <time.h>
 
 #define PART 32768	       /* what the kernel writes of a dump at once, at most */
-#define ORDER 1024	       /* a request, its answer */
+#define ORDER 4096	       /* a request, its answer */
 #define EVENT_BUFFER (4 << 20) /* bytes of events that may wait */
 #define EVENT_READS 64	       /* messages before others have their turn */
 
@@ -257,7 +257,9 @@ static void put_tuple(struct nlmsghdr *message, const struct hf_endpoint origina
 	mnl_attr_nest_end(message, tuple);
 }
 
-static int obey(struct hf_conntrack *conntrack, const struct nlmsghdr *message)
+/* What is answered goes to fn, if that is given. */
+static int obey(struct hf_conntrack *conntrack, const struct nlmsghdr *message,
+		struct reader *reader)
 {
 	uint32_t sequence = message->nlmsg_seq;
 	int error = send_message(conntrack->orders, message);
@@ -269,7 +271,8 @@ static int obey(struct hf_conntrack *conntrack, const struct nlmsghdr *message)
 	if (size < 0)
 		return -errno;
 	return mnl_cb_run(conntrack->order, (size_t)size, sequence,
-			  mnl_socket_get_portid(conntrack->orders), NULL, NULL) < 0 ?
+			  mnl_socket_get_portid(conntrack->orders), reader ? on_message : NULL,
+			  reader) < 0 ?
 		       -errno :
 		       0;
 }
@@ -287,7 +290,33 @@ int hf_conntrack_delete(struct hf_conntrack *conntrack, const struct hf_endpoint
 
 	put_tuple(message, original);
 	mnl_attr_put_u32(message, CTA_ID, htonl(id));
-	return obey(conntrack, message);
+	return obey(conntrack, message, NULL);
+}
+
+struct search {
+	uint32_t id;
+	int state;
+};
+
+static void on_found(void *arg, const struct hf_entry *entry, bool gone)
+{
+	struct search *search = arg;
+
+	if (!gone && entry->id == search->id)
+		search->state = entry->state;
+}
+
+int hf_conntrack_state(struct hf_conntrack *conntrack, const struct hf_endpoint original[2],
+		       uint32_t id)
+{
+	struct nlmsghdr *message = begin(conntrack, family_of(original), IPCTNL_MSG_CT_GET, 0);
+	struct search search = { .id = id, .state = -ENOENT };
+	struct reader reader = { on_found, &search };
+	int error;
+
+	put_tuple(message, original);
+	error = obey(conntrack, message, &reader);
+	return error ? error : search.state;
 }
 
 static struct mnl_socket *open_socket(int flags, unsigned int groups)

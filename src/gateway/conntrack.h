@@ -45,6 +45,10 @@ int hf_conntrack_events_read(struct hf_conntrack *conntrack, hf_entry_fn fn, voi
 int hf_conntrack_delete(struct hf_conntrack *conntrack, const struct hf_endpoint original[2],
 			uint32_t id);
 
+/* TCP_CONNTRACK_... of that entry, now; -errno; -ENOENT: it is gone, or another one. */
+int hf_conntrack_state(struct hf_conntrack *conntrack, const struct hf_endpoint original[2],
+		       uint32_t id);
+
 /* How full the table is: entries of all kinds, and how many it takes; 0 where unknown. */
 void hf_conntrack_fill(uint32_t *count, uint32_t *most);
 

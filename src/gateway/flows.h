@@ -30,8 +30,9 @@ enum hf_crossing_flag {
 	HF_CROSSING_TOLD_0 = 1 << 4, /* its death was told */
 	HF_CROSSING_TOLD_1 = 1 << 5,
 	HF_CROSSING_ENDING = 1 << 6, /* it was reset: the entry is freed in a moment */
+	HF_CROSSING_RST = 1 << 7,    /* an end's RST was seen; the table is to confirm it */
 	HF_CROSSING_FREED = 1 << 8,  /* the entry was deleted; a dump going on may still show it */
-	HF_CROSSING_RST = 1 << 7,    /* an end's RST was seen; the table is to say so, too */
+	HF_CROSSING_LISTENED = 1 << 9, /* what its ends send is let up */
 };
 #define HF_CROSSING_LATER(side) (HF_CROSSING_LATER_0 << (side))
 #define HF_CROSSING_TOLD(side) (HF_CROSSING_TOLD_0 << (side))
@@ -57,10 +58,20 @@ struct hf_flows_counts { /* entries of the last dump that are left out, by why *
 };
 
 struct hf_flows;
+struct hf_sniff;
+
+/* Whom flows are of use to. */
+struct hf_flows_user {
+	struct hf_sniff *sniff; /* what listens for them */
+	/* The entry of a flow in dialogue was closed by a RST; it is gone in a moment. */
+	void (*closed)(void *arg, hf_flow flow);
+	void *arg;
+};
 
 /* -1 with HF_EXIT_USAGE where the goals cannot be kept, HF_EXIT_FAILED without memory. */
 int hf_flows_open(struct hf_flows **out, const struct hf_goals *goals,
-		  const struct hf_flow_filter *filter, uint64_t now_ms, struct hf_problem *problem);
+		  const struct hf_flow_filter *filter, const struct hf_flows_user *user,
+		  uint64_t now_ms, struct hf_problem *problem);
 void hf_flows_close(struct hf_flows **flows);
 
 /* Valid until the next hf_flows_look. */
@@ -84,8 +95,14 @@ void hf_flows_address(const struct hf_flows *flows, hf_flow flow, enum hf_side t
 hf_flow hf_flows_find(const struct hf_flows *flows, const struct hf_segment *segment,
 		      enum hf_side *side);
 
-/* The time from one dump to the next. */
+/* Let up what its ends send, or no more. */
+void hf_flows_listen(struct hf_flows *flows, hf_flow flow, bool on);
+
+/* The time from one dump to the next; shorter at once when an entry is seen that takes it. */
 uint32_t hf_flows_pace(const struct hf_flows *flows);
+
+/* Packets a second that probing takes, by the last dump. */
+uint64_t hf_flows_need(const struct hf_flows *flows);
 
 void hf_flows_count(const struct hf_flows *flows, struct hf_flows_counts *out);
 

@@ -18,6 +18,7 @@
 #define BURST \
 	10 /* of a second's packets a tick may send at once if nothing was sent before: 1/10 */
 #define ANSWER_BATCHES 64 /* before others have their turn */
+#define SPEECH 256	  /* actions before answers are heard: their buffers are limited */
 
 static uint64_t clock_ms(void)
 {
@@ -29,6 +30,7 @@ static uint64_t clock_ms(void)
 
 void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *news)
 {
+	gateway->dead += news->event == HF_GATEWAY_DEAD || news->event == HF_GATEWAY_RESET;
 	gateway->fn(gateway->arg, news);
 }
 
@@ -51,6 +53,7 @@ void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side targ
 	uint8_t packet[HF_PACKET_MAX];
 	size_t size;
 
+	hf_flows_listen(gateway->flows, flow, true);
 	hf_flows_address(gateway->flows, flow, target, &segment->source, &segment->destination);
 	size = hf_segment_build(segment, packet, sizeof(packet));
 	if (size)
@@ -60,33 +63,55 @@ void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side targ
 	gateway->tokens -= 1000;
 }
 
-static void ask(struct hf_gateway *gateway, const struct hf_action *action)
+/*
+ * Which of a question's segments the boxes on the way let through hangs on where the flow's numbers
+ * lie; every other time they lie elsewhere, so that none is at the edge twice.
+ */
+static void tickle(struct hf_gateway *gateway, const struct hf_action *action, unsigned int round)
 {
-	bool midway = hf_flows_at(gateway->flows, action->flow)->flags & HF_CROSSING_MIDWAY;
 	static const struct hf_endpoint nowhere;
 	struct hf_segment segment;
 
-	/* Toward the wrong end a handshake is worse than none. */
-	if (action->kind == HF_SEND_HANDSHAKE && !midway) {
-		hf_segment_handshake(&nowhere, &nowhere, action->target == HF_RESPONDER, &segment);
-		hf_gateway_send(gateway, action->flow, action->target, &segment);
-		return;
-	}
 	for (unsigned int which = 0; which < TICKLES; which++) {
 		hf_segment_tickle(&nowhere, &nowhere, which, &segment);
+		if (round % 2) {
+			segment.seq += UINT32_C(1) << 30;
+			segment.ack += UINT32_C(1) << 30;
+		}
 		hf_gateway_send(gateway, action->flow, action->target, &segment);
 	}
 }
 
+static void ask(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	bool midway = hf_flows_at(gateway->flows, action->flow)->flags & HF_CROSSING_MIDWAY;
+	unsigned int round = action->evidence.unanswered;
+	static const struct hf_endpoint nowhere;
+	struct hf_segment segment;
+
+	if (midway || action->kind == HF_SEND_TICKLES) {
+		tickle(gateway, action, midway ? round : round / 2);
+		return;
+	}
+	/* Toward the wrong end a handshake is worse than none: here it is known who opened it. */
+	hf_segment_handshake(&nowhere, &nowhere, action->target == HF_RESPONDER, &segment);
+	hf_gateway_send(gateway, action->flow, action->target, &segment);
+}
+
 static void probe(struct hf_gateway *gateway, const struct hf_action *action)
 {
+	struct hf_engine *engine = hf_flows_engine(gateway->flows);
 	static const struct hf_endpoint nowhere;
+	struct hf_flow_view view;
 	struct hf_numbers numbers;
 	struct hf_segment segment;
 
-	if (!hf_engine_numbers(hf_flows_engine(gateway->flows), action->flow, action->target,
-			       &numbers))
+	if (!hf_engine_numbers(engine, action->flow, action->target, &numbers))
 		return;
+	/* A window that nobody has offered would have boxes on the way expect too much. */
+	hf_engine_look(engine, action->flow, &view);
+	if (!view.learned[!action->target])
+		numbers.window = 0;
 	hf_segment_probe(&nowhere, &nowhere, &numbers, action->garbage, &segment);
 	hf_gateway_send(gateway, action->flow, action->target, &segment);
 }
@@ -121,49 +146,48 @@ static void act(struct hf_gateway *gateway, const struct hf_action *action)
 		ask(gateway, action);
 }
 
-static void earn(struct hf_gateway *gateway, uint64_t passed_ms)
-{
-	int64_t rate = gateway->options.rate, most = rate * 1000 / BURST;
-
-	if (most < TICKLES * 1000)
-		most = TICKLES * 1000;
-	gateway->tokens += (int64_t)passed_ms * rate;
-	if (gateway->tokens > most)
-		gateway->tokens = most;
-}
-
-static void speak(struct hf_gateway *gateway)
-{
-	struct hf_engine *engine = hf_flows_engine(gateway->flows);
-	struct hf_action action;
-
-	hf_engine_advance(engine, gateway->now_ms, 0);
-	while ((!gateway->options.rate || gateway->tokens > 0) && hf_engine_next(engine, &action))
-		act(gateway, &action);
-}
-
 /* --- Hearing --- */
+
+/*
+ * Is it in dialogue, or is something else still to be heard of it? What passes outside of that is
+ * not all seen, so it is not looked at, and need not come up.
+ */
+static bool is_heard(struct hf_gateway *gateway, hf_flow flow)
+{
+	struct hf_flow_view view;
+
+	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
+	if (view.dialogue || view.dead[0] || view.dead[1] ||
+	    hf_flows_at(gateway->flows, flow)->flags & HF_CROSSING_ENDING)
+		return true;
+	hf_flows_listen(gateway->flows, flow, false);
+	return false;
+}
+
+/*
+ * With SYN or FIN it is sent by nobody and taken by nobody; with a question's own number it comes
+ * from a box that the question has confused.
+ */
+static bool is_no_reset(const struct hf_segment *segment)
+{
+	return segment->flags & (HF_SYN | HF_FIN) || !(segment->seq << 2);
+}
 
 static void hear(struct hf_gateway *gateway, const struct hf_segment *segment)
 {
 	struct hf_engine *engine = hf_flows_engine(gateway->flows);
 	enum hf_side side = HF_ORIGINATOR;
 	hf_flow flow = hf_flows_find(gateway->flows, segment, &side);
-	struct hf_crossing *crossing;
-	struct hf_flow_view view;
 	struct hf_heard heard;
 
-	if (flow == HF_NO_FLOW)
+	if (segment->flags & HF_RST && is_no_reset(segment))
 		return;
-	crossing = hf_flows_at(gateway->flows, flow);
-	hf_engine_look(engine, flow, &view);
-	/* What passes outside of a dialogue is not all seen, so it is not looked at either. */
-	if (!view.dialogue && !view.dead[0] && !view.dead[1] &&
-	    !(crossing->flags & HF_CROSSING_ENDING))
+	if (flow == HF_NO_FLOW || !is_heard(gateway, flow))
 		return;
-	crossing->touched_ms = (uint32_t)gateway->now_ms;
+	hf_flows_at(gateway->flows, flow)->touched_ms = (uint32_t)gateway->now_ms;
 	hf_engine_segment(engine, flow, side, segment, &heard);
 	hf_verdict_heard(gateway, &heard, segment, side);
+	is_heard(gateway, flow);
 }
 
 static void hear_socket(struct hf_gateway *gateway, int fd)
@@ -186,6 +210,58 @@ static void on_answers(evutil_socket_t fd, short what, void *arg)
 	hear_socket(arg, fd);
 }
 
+/*
+ * What has arrived before is heard before the table is: a RST reaches the packet sockets first, and
+ * says more than an entry that is closed.
+ */
+static void hear_all(struct hf_gateway *gateway)
+{
+	for (size_t i = 0; i < HF_SNIFF_SOCKETS; i++)
+		hear_socket(gateway, gateway->sniff.fd[i]);
+	gateway->now_ms = clock_ms();
+}
+
+/* --- What is due --- */
+
+static void earn(struct hf_gateway *gateway, uint64_t passed_ms)
+{
+	int64_t rate = gateway->options.rate, most = rate * 1000 / BURST;
+
+	if (most < TICKLES * 1000)
+		most = TICKLES * 1000;
+	gateway->tokens += (int64_t)passed_ms * rate;
+	if (gateway->tokens > most)
+		gateway->tokens = most;
+}
+
+static bool may_speak(const struct hf_gateway *gateway)
+{
+	return !gateway->options.rate || gateway->tokens > 0;
+}
+
+/* No longer than a tick: the table and its events want their turn, too; the rest stays due. */
+static void speak(struct hf_gateway *gateway)
+{
+	struct hf_engine *engine = hf_flows_engine(gateway->flows);
+	uint64_t until = gateway->now_ms + HF_GATEWAY_TICK_MS;
+	struct hf_action action;
+
+	hf_engine_advance(engine, gateway->now_ms, 0);
+	for (unsigned int said = 1;
+	     may_speak(gateway) && gateway->now_ms < until && hf_engine_next(engine, &action);
+	     said++) {
+		act(gateway, &action);
+		if (said % SPEECH == 0)
+			hear_all(gateway);
+	}
+	if (hf_engine_due(engine) > gateway->now_ms)
+		return;
+	if (!may_speak(gateway))
+		gateway->pressure.held_ms += HF_GATEWAY_TICK_MS;
+	else if (gateway->now_ms >= until)
+		gateway->pressure.slow_ms += HF_GATEWAY_TICK_MS;
+}
+
 /* --- The table --- */
 
 static void on_entry(void *arg, const struct hf_entry *entry, bool gone)
@@ -199,7 +275,8 @@ static void begin_dump(struct hf_gateway *gateway)
 {
 	int error = hf_conntrack_dump(gateway->conntrack);
 
-	gateway->dump_ms = gateway->now_ms + hf_flows_pace(gateway->flows);
+	gateway->dumped_ms = gateway->now_ms;
+	gateway->overrun = false;
 	if (error) {
 		complain(gateway, HF_GATEWAY_ERROR, "cannot read the table", -error);
 		return;
@@ -208,15 +285,18 @@ static void begin_dump(struct hf_gateway *gateway)
 	hf_flows_begin(gateway->flows);
 }
 
-/*
- * What has arrived before is heard before the table is: a RST reaches the packet sockets first, and
- * says more than an entry that is closed.
- */
-static void hear_all(struct hf_gateway *gateway)
+static void count_lost(struct hf_gateway *gateway)
 {
-	for (size_t i = 0; i < HF_SNIFF_SOCKETS; i++)
-		hear_socket(gateway, gateway->sniff.fd[i]);
-	gateway->now_ms = clock_ms();
+	uint64_t lost = hf_sniff_lost(&gateway->sniff);
+	char action[64];
+	struct hf_gateway_news news = { .event = HF_GATEWAY_LOST, .action = action };
+
+	if (!lost)
+		return;
+	gateway->lost += lost;
+	snprintf(action, sizeof(action), "%llu packets did not fit into the buffers",
+		 (unsigned long long)lost);
+	hf_gateway_tell(gateway, &news);
 }
 
 static void on_dump(evutil_socket_t fd, short what, void *arg)
@@ -237,6 +317,8 @@ static void on_dump(evutil_socket_t fd, short what, void *arg)
 	}
 	gateway->dumps++;
 	hf_flows_end(gateway->flows);
+	hf_pressure_look(gateway);
+	count_lost(gateway);
 }
 
 static void on_change(evutil_socket_t fd, short what, void *arg)
@@ -249,7 +331,14 @@ static void on_change(evutil_socket_t fd, short what, void *arg)
 	hear_all(gateway);
 	result = hf_conntrack_events_read(gateway->conntrack, on_entry, gateway);
 	if (result == -ENOBUFS) /* the next dump tells all of it, and comes at once */
-		gateway->dump_ms = gateway->now_ms;
+		gateway->overrun = true;
+}
+
+static bool dump_is_due(const struct hf_gateway *gateway)
+{
+	uint64_t passed = gateway->now_ms - gateway->dumped_ms;
+
+	return gateway->overrun || passed >= hf_flows_pace(gateway->flows);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -263,7 +352,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	gateway->ticked_ms = gateway->now_ms;
 	speak(gateway);
 	hf_verdict_tick(gateway);
-	if (!gateway->dumping && gateway->now_ms >= gateway->dump_ms)
+	hf_doubt_tick(gateway);
+	if (!gateway->dumping && dump_is_due(gateway))
 		begin_dump(gateway);
 }
 
@@ -294,9 +384,10 @@ static int open_parts(struct hf_gateway *gateway, struct event_base *base,
 		      struct hf_problem *problem)
 {
 	const struct hf_gateway_options *options = &gateway->options;
+	const struct hf_flows_user user = { &gateway->sniff, hf_verdict_closed, gateway };
 
-	if (hf_flows_open(&gateway->flows, &options->goals, &options->filter, gateway->now_ms,
-			  problem) ||
+	if (hf_flows_open(&gateway->flows, &options->goals, &options->filter, &user,
+			  gateway->now_ms, problem) ||
 	    hf_conntrack_open(&gateway->conntrack, problem))
 		return -1;
 	if (!options->dry_run && hf_tun_open(&gateway->tun, problem))
@@ -319,11 +410,13 @@ int hf_gateway_open(struct hf_gateway **out, struct event_base *base,
 	gateway->fn = fn;
 	gateway->arg = arg;
 	gateway->now_ms = gateway->ticked_ms = clock_ms();
+	gateway->overrun = true; /* the first dump comes at once */
 	gateway->tun.fd = gateway->sniff.fd[0] = gateway->sniff.fd[1] = -1;
 	gateway->brake = (struct hf_brake){ .deaths = options->brake_deaths,
 					    .within_ms = options->brake_within_ms,
-					    .hold_ms = options->brake_within_ms +
-						       options->goals.dead_within_ms };
+					    .settle_ms = options->brake_within_ms +
+							 options->goals.dead_within_ms,
+					    .hold_ms = options->brake_hold_ms };
 	if (open_parts(gateway, base, problem)) {
 		hf_gateway_close(&gateway);
 		return -1;
@@ -342,20 +435,27 @@ void hf_gateway_close(struct hf_gateway **gateway)
 	for (size_t i = 0; i < HF_GATEWAY_EVENTS; i++)
 		if (old->events[i])
 			event_free(old->events[i]);
-	hf_sniff_close(&old->sniff);
 	hf_tun_close(&old->tun);
 	hf_conntrack_close(&old->conntrack);
 	hf_flows_close(&old->flows);
+	hf_sniff_close(&old->sniff);
 	free(old->resets);
+	free(old->doubts.suspects);
 	free(old);
 }
 
 void hf_gateway_look(struct hf_gateway *gateway, struct hf_gateway_statistics *out)
 {
-	*out = (struct hf_gateway_statistics){ .freed = gateway->freed,
+	*out = (struct hf_gateway_statistics){ .dead = gateway->dead,
+					       .freed = gateway->freed,
 					       .reset = gateway->reset,
 					       .sent = gateway->sent,
 					       .dumps = gateway->dumps,
+					       .heard = gateway->sniff.heard,
+					       .lost = gateway->lost,
+					       .held_ms = gateway->pressure.held_ms,
+					       .slow_ms = gateway->pressure.slow_ms,
+					       .need = hf_flows_need(gateway->flows),
 					       .braked = hf_brake_holds(&gateway->brake,
 									gateway->now_ms) };
 	hf_engine_statistics(hf_flows_engine(gateway->flows), &out->engine);

@@ -28,6 +28,7 @@ struct hf_gateway_options {
 	bool dry_run;				/* nothing is sent, nothing is judged */
 	uint32_t rate;				/* packets sent a second, at most; 0 = no limit */
 	uint32_t brake_deaths, brake_within_ms; /* 0 = no brake */
+	uint32_t brake_hold_ms;			/* how long it holds without recovery */
 };
 
 enum hf_gateway_event {
@@ -37,7 +38,8 @@ enum hf_gateway_event {
 	HF_GATEWAY_REVIVED,
 	HF_GATEWAY_FREED,  /* told dead before, dealt with only now: the brake was on */
 	HF_GATEWAY_BRAKED, /* no flow */
-	HF_GATEWAY_LOST,   /* no flow: a buffer ran over, number says how many times */
+	HF_GATEWAY_LOST,   /* no flow: a buffer ran over, action says how many packets */
+	HF_GATEWAY_SLOW,   /* no flow: rate or machine do not suffice for the goals */
 	HF_GATEWAY_ERROR,  /* no flow: what went wrong */
 };
 
@@ -52,8 +54,13 @@ struct hf_gateway_news {
 struct hf_gateway_statistics {
 	struct hf_engine_statistics engine;
 	struct hf_flows_counts left_out;
+	uint64_t dead;		     /* flows that were told dead or reset */
 	uint64_t freed, reset, sent; /* entries deleted, ends told, packets */
 	uint64_t dumps;
+	uint64_t heard, lost;	    /* packets that came up; that did not fit into the buffers */
+	uint64_t held_ms;	    /* time in which the rate held up what was due */
+	uint64_t slow_ms;	    /* time in which this machine did */
+	uint64_t need;		    /* packets a second that the goals take, by the last dump */
 	uint32_t table, table_most; /* entries of the connection tracking table, and its limit */
 	bool braked;
 };

@@ -20,6 +20,19 @@ struct hf_reset {
 	uint8_t target;
 };
 
+/* RSTs that the table has not confirmed yet; oldest first. */
+struct hf_doubts {
+	struct hf_suspect *suspects;
+	size_t count, room;
+};
+
+/* How the rate, or this machine, holds up what is due. */
+struct hf_pressure {
+	uint64_t held_ms, held_before_ms; /* by the rate: altogether; at the last look */
+	uint64_t slow_ms, slow_before_ms; /* by the machine */
+	uint64_t told; /* packets a second that were told to be too many; 0 = none */
+};
+
 struct hf_gateway {
 	struct hf_gateway_options options;
 	struct hf_conntrack *conntrack;
@@ -33,10 +46,12 @@ struct hf_gateway {
 	size_t reset_at, reset_count, reset_room;
 
 	uint64_t now_ms, ticked_ms;
-	uint64_t dump_ms; /* when the next one begins */
-	bool dumping;
-	int64_t tokens; /* packets that may be sent, in 1/1000 */
-	uint64_t freed, reset, sent, dumps;
+	uint64_t dumped_ms;    /* when the last one began */
+	bool dumping, overrun; /* one goes on; events were lost, the next one comes at once */
+	int64_t tokens;	       /* packets that may be sent, in 1/1000 */
+	struct hf_pressure pressure;
+	struct hf_doubts doubts;
+	uint64_t dead, freed, reset, sent, dumps, lost;
 
 	void (*fn)(void *arg, const struct hf_gateway_news *news);
 	void *arg;
@@ -47,12 +62,23 @@ void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side targ
 		     struct hf_segment *segment);
 void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *news);
 
+/* An end's RST was heard; told: its death was told before. */
+void hf_doubt_add(struct hf_gateway *gateway, const struct hf_heard *heard, bool told);
+/* What came of those heard a moment ago. */
+void hf_doubt_tick(struct hf_gateway *gateway);
+
+/* A dump is complete: tell if the rate does not suffice, and again if it gets worse. */
+void hf_pressure_look(struct hf_gateway *gateway);
+
 /* The engine has given an end up. */
 void hf_verdict_given(struct hf_gateway *gateway, const struct hf_action *action);
 
 /* A segment of a flow has told something, or is the answer to a reset. */
 void hf_verdict_heard(struct hf_gateway *gateway, const struct hf_heard *heard,
 		      const struct hf_segment *segment, enum hf_side side);
+
+/* A RST that was not seen, or not believed, has closed the entry of a flow in dialogue. */
+void hf_verdict_closed(void *gateway, hf_flow flow);
 
 /* Resets whose time is up. */
 void hf_verdict_tick(struct hf_gateway *gateway);

@@ -11,7 +11,7 @@
  *	one	  answers	told        entry freed  RST to the other end, a challenge is
  *							 answered once, then entry freed
  *	both	  -		told        entry freed  entry freed
- *	RST seen  -		told; the RST has passed on by itself, and closes the entry
+ *	RST seen  -		told (doubt.c); it has passed on by itself, and closed the entry
  */
 #include <stdlib.h>
 #include <string.h>
@@ -226,9 +226,11 @@ static void forget_death(struct hf_gateway *gateway, const struct hf_heard *hear
 
 	crossing->flags &=
 		(uint16_t) ~(HF_CROSSING_TOLD(heard->side) | HF_CROSSING_LATER(heard->side));
-	if (told)
-		report(gateway, heard->flow, HF_GATEWAY_REVIVED, heard->side == HF_ORIGINATOR,
-		       heard->side == HF_RESPONDER, &heard->evidence, NULL);
+	if (!told)
+		return;
+	hf_brake_revival(&gateway->brake, gateway->now_ms);
+	report(gateway, heard->flow, HF_GATEWAY_REVIVED, heard->side == HF_ORIGINATOR,
+	       heard->side == HF_RESPONDER, &heard->evidence, NULL);
 }
 
 static void heard_reset(struct hf_gateway *gateway, const struct hf_heard *heard)
@@ -236,12 +238,23 @@ static void heard_reset(struct hf_gateway *gateway, const struct hf_heard *heard
 	struct hf_crossing *crossing = hf_flows_at(gateway->flows, heard->flow);
 	bool told = crossing->flags & (HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1);
 
-	crossing->flags =
-		(uint16_t)((crossing->flags & ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1)) |
-			   HF_CROSSING_TOLD(heard->side) | HF_CROSSING_RST);
-	if (!told)
-		report(gateway, heard->flow, HF_GATEWAY_RESET, heard->side == HF_ORIGINATOR,
-		       heard->side == HF_RESPONDER, &heard->evidence, "its own RST has passed on");
+	crossing->flags &= (uint16_t) ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1);
+	hf_doubt_add(gateway, heard, told);
+}
+
+/* Dead is who has not answered, or nobody knows who. */
+void hf_verdict_closed(void *arg, hf_flow flow)
+{
+	struct hf_gateway *gateway = arg;
+	struct hf_evidence evidence;
+	struct hf_flow_view view;
+	bool known;
+
+	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
+	known = view.learned[0] != view.learned[1];
+	evidence = evidence_of(&view, known && view.learned[HF_ORIGINATOR]);
+	report(gateway, flow, HF_GATEWAY_RESET, !known || view.learned[HF_RESPONDER],
+	       !known || view.learned[HF_ORIGINATOR], &evidence, "a RST has closed the entry");
 }
 
 void hf_verdict_heard(struct hf_gateway *gateway, const struct hf_heard *heard,

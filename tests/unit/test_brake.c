@@ -12,7 +12,9 @@ static struct hf_brake brake;
 static int set_up(void **unused)
 {
 	(void)unused;
-	brake = (struct hf_brake){ .deaths = 10, .within_ms = 1000, .hold_ms = 5000 };
+	brake = (struct hf_brake){
+		.deaths = 10, .within_ms = 1000, .settle_ms = 2000, .hold_ms = 5000
+	};
 	return 0;
 }
 
@@ -54,7 +56,7 @@ static void it_is_told_once(void **unused)
 	assert_int_equal(die(1000, 100, 1), 0);
 }
 
-static void the_pause_ends_when_nobody_has_died_for_the_time(void **unused)
+static void without_recovery_the_pause_ends_when_nobody_has_died_for_the_time(void **unused)
 {
 	(void)unused;
 	die(11, 100, 0);
@@ -69,6 +71,29 @@ static void each_first_death_makes_the_pause_longer(void **unused)
 	hf_brake_death(&brake, 5000);
 	assert_true(hf_brake_holds(&brake, 9999));
 	assert_false(hf_brake_holds(&brake, 10000));
+}
+
+static void an_outage_is_over_when_most_have_revived(void **unused)
+{
+	(void)unused;
+	die(11, 100, 0);
+	die(99, 100, 0); /* 100 of them in the pause */
+	for (unsigned int i = 0; i < 49; i++)
+		hf_brake_revival(&brake, 3000);
+	assert_true(hf_brake_holds(&brake, 7999));
+	hf_brake_revival(&brake, 7999);
+	assert_true(hf_brake_holds(&brake, 9998));
+	assert_false(hf_brake_holds(&brake, 9999));
+}
+
+static void who_died_before_the_pause_may_revive_in_it(void **unused)
+{
+	(void)unused;
+	die(11, 100, 0);
+	for (unsigned int i = 0; i < 11; i++)
+		hf_brake_revival(&brake, 200);
+	assert_false(hf_brake_holds(&brake, 2200));
+	assert_int_equal(die(11, 2200, 0), 11);
 }
 
 static void after_a_pause_it_is_as_new(void **unused)
@@ -93,8 +118,11 @@ int main(void)
 		cmocka_unit_test_setup(so_many_within_the_time_may_die_for_ever, set_up),
 		cmocka_unit_test_setup(a_quarter_more_than_that_brake_before_long, set_up),
 		cmocka_unit_test_setup(it_is_told_once, set_up),
-		cmocka_unit_test_setup(the_pause_ends_when_nobody_has_died_for_the_time, set_up),
+		cmocka_unit_test_setup(
+			without_recovery_the_pause_ends_when_nobody_has_died_for_the_time, set_up),
 		cmocka_unit_test_setup(each_first_death_makes_the_pause_longer, set_up),
+		cmocka_unit_test_setup(an_outage_is_over_when_most_have_revived, set_up),
+		cmocka_unit_test_setup(who_died_before_the_pause_may_revive_in_it, set_up),
 		cmocka_unit_test_setup(after_a_pause_it_is_as_new, set_up),
 		cmocka_unit_test_setup(without_a_limit_nothing_brakes, set_up),
 	};

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A gateway at its limits: full tables, its own end, challenges without end, what is in its way."""
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+
+from crossing import GOAL, RESETTING, gateway, statistics
+from lab import HOLDFAST, wait_until
+from test_gateway import Gateway, connect, cross, entries
+from test_gateway_attack import Name, attacker
+
+
+def packets(netns, table):
+    """What the counters of a table have counted, altogether."""
+    words = netns.run("nft", "list", "table", *table.split()).split()
+    return sum(int(words[at + 1]) for at, word in enumerate(words) if word == "packets")
+
+
+@contextlib.contextmanager
+def table_of(entries):
+    """So many entries a table takes; the limit is the whole machine's."""
+    limit = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max")
+    before = limit.read_text(encoding="ascii")
+    limit.write_text(str(entries), encoding="ascii")
+    try:
+        yield
+    finally:
+        limit.write_text(before, encoding="ascii")
+
+
+@pytest.mark.alone
+def test_a_table_full_of_the_dead_takes_new_connections_again(lab):
+    lab.nat(timeout=3600, strict=True)
+    client, server = lab.peer(lab.client), lab.peer(lab.server)
+    listener, port = server.listen(lab.server.address)
+    client.call("connect", host=lab.server.address, port=port, count=50)
+    assert len(entries(lab.router)) == 50
+    with table_of(50):
+        with pytest.raises(AssertionError, match="timed out"):
+            client.connect(lab.server.address, port)
+        cut = lab.server.cut()
+        watching = Gateway(lab, "--dead-within", f"{GOAL}s", "--on-dead", "free", "--brake", "off")
+        wait_until(lambda: len(watching.seen("dead", action="entry freed")) == 50,
+                   cut + GOAL + 1 - time.monotonic(), "all the dead are freed")
+        assert not entries(lab.router)
+        lab.server.heal()
+        lab.exchange(*lab.connect())
+
+
+@pytest.mark.parametrize("number", [2, 9], ids=["interrupted", "killed"])
+def test_nothing_is_left_of_it_in_the_middle_of_dialogues(lab, number):
+    cross(lab)
+    pairs = [connect(lab) for _ in range(20)]
+
+    def traces():
+        shown = (("nft", "list", "ruleset"), ("ip", "-o", "addr"), ("ip", "rule"),
+                 ("ip", "route", "show", "table", "all"))
+        return [command for command in shown if "holdfast" in lab.router.run(*command)]
+
+    lab.router.nft("table inet count {\nchain in {\ntype filter hook prerouting priority -400\n"
+                   "iifname holdfast counter\n}\n}\n")
+    watching = gateway(lab)
+    wait_until(lambda: packets(lab.router, "inet count"), GOAL, "a dialogue")
+    assert len(traces()) > 1
+    watching.stop(number)
+    lab.router.nft("delete table inet count\n")
+    wait_until(lambda: not traces(), 2, "nothing is left of it")
+    again = gateway(lab)
+    time.sleep(GOAL + 1)
+    assert not again.seen()
+    for near, far in pairs:
+        lab.exchange(near, far)
+
+
+NUMBER = 123456789
+
+
+def test_a_challenge_is_answered_once_with_its_number(lab):
+    """Who answers every RST with a challenge gets no more than two of them."""
+    near, far = connect(cross(lab, masquerade=False))
+    for name, rule in (("resets", "tcp flags & rst != 0"), ("exact", f"tcp sequence {NUMBER}")):
+        lab.router.nft(f"table inet {name} {{\nchain in {{\ntype filter hook prerouting "
+                       f"priority -400\niifname holdfast {rule} counter\n}}\n}}\n")
+    watching, challenger = gateway(lab), attacker(lab, "near")
+    lab.server.cut()
+    watching.wait("dead", GOAL + 2)
+    challenger.begin([Name(far.remote, far.local, 1, NUMBER).packet("A")], 1.2, gap=0.1)
+    assert challenger.answer(5) > 5
+    assert packets(lab.router, "inet resets") == 2 and packets(lab.router, "inet exact") == 1
+    assert statistics(watching)["reset"] == 1
+
+
+# --- Without a cost for others
+
+UNPRIVILEGED = ("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-all")
+
+
+@pytest.mark.parametrize("prefix", [(), UNPRIVILEGED], ids=["ebpf", "classic"])
+def test_only_what_is_in_dialogue_comes_up(lab, prefix):
+    """Bare ACKs of other flows stay below; without eBPF they come up, and nothing else changes."""
+    cross(lab)
+    watching = Gateway(lab, "--dead-within", "1min", prefix=prefix)
+    near, far = connect(lab)
+    for _ in range(100):
+        far.send(text="answered by a bare ACK")
+        near.hears("answered by a bare ACK")
+    heard = statistics(watching)["heard"]
+    assert heard >= 100 if prefix else heard < 10
+    watching = Gateway(lab, *RESETTING, prefix=prefix)
+    time.sleep(GOAL)
+    assert not watching.seen()
+    lab.server.cut()
+    near.death("ECONNRESET", GOAL + 1)
+
+
+def test_traffic_does_not_keep_a_dialogue_going(lab):
+    """It moves the numbers on that an answer is to prove."""
+    near, far = connect(cross(lab))
+    watching = gateway(lab)
+    until = time.monotonic() + GOAL
+    while time.monotonic() < until:
+        far.send(text="more")
+        near.hears("more")
+    assert not watching.seen()
+    assert statistics(watching)["alive"] >= 2
+
+
+# --- What is in the way
+
+def findings(lab, prefix=()):
+    done = subprocess.run(["nsenter", f"--net={lab.router.path}", *prefix, HOLDFAST, "doctor",
+                           "--gateway", "--json"], capture_output=True, text=True, check=False,
+                          timeout=20)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == any(one["status"] == "missing" for one in found), done.stderr
+    return {one["check"].removeprefix("gateway: "): one for one in found}
+
+
+IN_THE_WAY = {
+    "source validation": "chain x {\ntype filter hook prerouting priority -10\n"
+                         "fib saddr . iif oif missing drop\n}\n",
+    "dropping rules": "chain x {\ntype filter hook forward priority 10; policy drop\n"
+                      "iifname \"v*\" accept\n}\n",
+    "dropping rules ": "chain x {\ntype filter hook forward priority 10\n"
+                       "ct state invalid drop\n}\n",
+    "hidden flows": "chain x {\ntype filter hook prerouting priority -300\n"
+                     "tcp dport 99 notrack\n}\n",
+}
+
+
+OFFLOADING = """table inet fw { # handle 3
+	flowtable ft { # handle 7
+		hook ingress priority filter
+		devices = { eth0, eth1 }
+	}
+
+	chain on { # handle 1
+		type filter hook forward priority filter; policy accept;
+		ct state established flow add @ft # handle 4
+	}
+}
+"""
+
+
+def test_the_doctor_finds_flows_that_are_offloaded(lab):
+    """By what nft would print: not every kernel has flowtables."""
+    cross(lab)
+    nft = pathlib.Path(lab.directory, "nft")
+    nft.write_text(f"#!/bin/sh\ncat <<'EOF'\n{OFFLOADING}EOF\n", encoding="ascii")
+    nft.chmod(0o755)
+    found = findings(lab, ("env", f"PATH={lab.directory}:{os.environ['PATH']}"))["hidden flows"]
+    assert found["status"] == "limited"
+    assert found["mend"] == "nft delete rule inet fw on handle 4"
+
+
+@pytest.mark.parametrize("check", IN_THE_WAY)
+def test_the_doctor_finds_rules_in_the_way_and_its_command_mends_it(lab, check):
+    cross(lab, strict=False)
+    assert findings(lab)[check.strip()]["status"] == "ok"
+    lab.router.nft("table inet way {\n" + IN_THE_WAY[check] + "}\n")
+    found = findings(lab)[check.strip()]
+    assert found["status"] in ("limited", "missing") and "inet way x" in found["detail"], found
+    lab.router.run("sh", "-c", found["mend"])
+    assert findings(lab)[check.strip()]["status"] == "ok"
+
+
+SETTINGS = {"settings": "netfilter/nf_conntrack_tcp_be_liberal=1",
+            "forwarding": "ipv4/ip_forward=0",
+            "connection tracking": "netfilter/nf_conntrack_events=0"}
+
+
+@pytest.mark.parametrize("check", SETTINGS)
+def test_the_doctor_finds_settings_in_the_way_and_its_command_mends_it(lab, check):
+    cross(lab)
+    assert findings(lab)[check]["status"] == "ok"
+    lab.router.run("sysctl", "-qw", f"net/{SETTINGS[check]}")
+    found = findings(lab)[check]
+    assert found["status"] in ("limited", "missing"), found
+    lab.router.run("sh", "-c", found["mend"])
+    assert findings(lab)[check]["status"] == "ok"
+
+
+def test_the_doctor_finds_that_nothing_is_tracked(lab):
+    cross(lab)
+    lab.router.nft("delete table inet box\n")
+    lab.router.run("conntrack", "-F", stderr=None)
+    found = findings(lab)["tracked flows"]
+    assert found["status"] == "missing"
+    lab.router.run("sh", "-c", found["mend"])
+    assert findings(lab)["tracked flows"]["status"] == "ok"
+
+
+def test_the_doctor_tells_what_privileges_lack(lab):
+    cross(lab)
+    assert findings(lab)["filter"]["status"] == "ok"
+    assert findings(lab, UNPRIVILEGED)["filter"]["status"] == "limited"
