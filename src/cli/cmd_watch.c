@@ -7,16 +7,20 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/ending.h"
 #include "cli/event.h"
 #include "cli/options_parse.h"
 #include "cli/outcome.h"
 #include "cli/request.h"
 #include "cli/watching.h"
+#include "cli/writer.h"
 #include "core/duration.h"
 
-#define FULL_PASS_S 300 /* even where nothing asks for it */
-#define DRAIN_US 100000 /* events that are no news wait so long in the ring */
+#define FULL_PASS_S 300	   /* even where nothing asks for it */
+#define DRAIN_US 100000	   /* events that are no news wait so long in the ring */
+#define LAST_WORDS_MS 1000 /* for a reader to take what it has not read yet */
 
 struct watch_options {
 	struct hf_request request;
@@ -27,10 +31,13 @@ struct watch {
 	struct hf_host *host;
 	struct hf_watching watching;
 	struct event_base *base;
-	struct event *ring, *drain, *tick, *interrupt, *terminate;
+	struct event *ring, *drain, *tick;
+	struct hf_ending ending;
+	struct hf_writer *writer;
 	struct hf_problem problem;
 	bool json, colour, restore, first, failed;
-	uint64_t lost; /* as last seen */
+	uint64_t lost;	 /* as last seen */
+	uint64_t unread; /* left out since then, as nobody reads */
 };
 
 enum {
@@ -55,12 +62,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case RESTORE:
 		options->restore = true;
 		return hf_option_once(state, options_table, key);
-	case ARGP_KEY_SUCCESS:
-		if (options->request.filter.states_given || options->request.filter.audit)
-			return hf_option_error(state, "without it, or `holdfast apply` with it",
-					       "--state and --audit do not go with watch, which "
-					       "takes connections as they come");
-		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -75,12 +76,15 @@ static const struct argp argp = {
 	       "whole, also those it sets later. While data stays unanswered the user timeout is "
 	       "armed, so that a dead peer is found then, too; the next answer takes it back. At "
 	       "the end the settings stay (`holdfast restore` gives them back) unless --restore.",
-	.children = hf_request_children,
+	.children = hf_request_watch_children,
 };
 
 static void emit(struct watch *watch, const struct hf_notice *event)
 {
-	hf_event_print(event, watch->json, watch->colour, stdout);
+	if (hf_writer_full(watch->writer))
+		watch->unread++;
+	else
+		hf_event_print(event, watch->json, watch->colour, hf_writer_file(watch->writer));
 }
 
 static void on_wire_event(void *arg, const struct hf_wire_event *wire)
@@ -118,26 +122,30 @@ static int on_record(void *arg, const struct hf_record *record)
 /* A reader that has gone ends the watch as an interrupt does. */
 static void flush(struct watch *watch)
 {
-	if (!fflush(stdout) && !ferror(stdout))
+	int error = hf_writer_flush(watch->writer);
+
+	if (!error)
 		return;
-	if (hf_command_output(-errno))
+	if (hf_command_output(error))
 		watch->failed = true;
-	event_base_loopbreak(watch->base);
+	event_base_loopexit(watch->base, NULL); /* also where it has not begun yet */
 }
 
 static void say_lost(struct watch *watch)
 {
-	uint64_t lost = hf_host_counters(watch->host)->lost;
+	uint64_t lost = hf_host_counters(watch->host)->lost, unread = watch->unread;
 	struct hf_notice event;
 	char action[64];
 
-	if (lost == watch->lost)
+	if ((lost == watch->lost && !unread) || hf_writer_full(watch->writer))
 		return;
-	snprintf(action, sizeof(action), "%llu events were lost: they came too fast",
-		 (unsigned long long)(lost - watch->lost));
+	snprintf(action, sizeof(action), "%llu events were lost: they %s",
+		 (unsigned long long)(lost - watch->lost + unread),
+		 unread ? "were not read" : "came too fast");
 	hf_event_now(HF_EVENT_LOST, NULL, action, &event);
 	emit(watch, &event);
 	watch->lost = lost;
+	watch->unread = 0;
 }
 
 static void on_ring(evutil_socket_t fd, short what, void *arg)
@@ -175,58 +183,56 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	flush(watch);
 }
 
-static void on_signal(evutil_socket_t fd, short what, void *arg)
+static int make_loop(struct watch *watch)
 {
-	struct watch *watch = arg;
-
-	(void)fd;
-	(void)what;
-	event_base_loopbreak(watch->base);
+	watch->base = event_base_new();
+	if (watch->base && !hf_ending_open(&watch->ending, watch->base))
+		watch->writer = hf_writer_open(watch->base, STDOUT_FILENO);
+	return watch->writer ? 0 :
+			       hf_problem_set(&watch->problem, HF_EXIT_FAILED, NULL,
+					      "cannot start the event loop");
 }
 
-static int make_loop(struct watch *watch)
+static int hear(struct watch *watch)
 {
 	const struct timeval second = { .tv_sec = 1 }, often = { .tv_usec = DRAIN_US };
 	int ring = hf_host_event_fd(watch->host);
 
-	watch->base = event_base_new();
-	if (!watch->base || ring < 0)
-		return hf_problem_set(&watch->problem, HF_EXIT_FAILED, NULL, "out of memory");
 	watch->ring = event_new(watch->base, ring, EV_READ | EV_PERSIST, on_ring, watch);
 	watch->drain = event_new(watch->base, -1, EV_PERSIST, on_ring, watch);
 	watch->tick = event_new(watch->base, -1, EV_PERSIST, on_tick, watch);
-	watch->interrupt = evsignal_new(watch->base, SIGINT, on_signal, watch);
-	watch->terminate = evsignal_new(watch->base, SIGTERM, on_signal, watch);
-	if (!watch->ring || !watch->drain || !watch->tick || !watch->interrupt ||
-	    !watch->terminate || event_add(watch->ring, NULL) || event_add(watch->drain, &often) ||
-	    event_add(watch->tick, &second) || event_add(watch->interrupt, NULL) ||
-	    event_add(watch->terminate, NULL))
+	if (ring < 0 || !watch->ring || !watch->drain || !watch->tick ||
+	    event_add(watch->ring, NULL) || event_add(watch->drain, &often) ||
+	    event_add(watch->tick, &second))
 		return hf_problem_set(&watch->problem, HF_EXIT_FAILED, NULL,
-				      "cannot start the event loop");
+				      "cannot hear of events");
 	return 0;
 }
 
 static void free_loop(struct watch *watch)
 {
-	struct event *events[] = { watch->ring, watch->drain, watch->tick, watch->interrupt,
-				   watch->terminate };
+	struct event *events[] = { watch->ring, watch->drain, watch->tick };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
 			event_free(events[i]);
+	hf_ending_close(&watch->ending);
+	if (watch->writer && hf_command_output(hf_writer_close(&watch->writer, LAST_WORDS_MS)))
+		watch->failed = true;
 	if (watch->base)
 		event_base_free(watch->base);
 }
 
-static void say_watching(const struct watch *watch, const struct hf_selection *selection)
+static void say_watching(struct watch *watch, const struct hf_selection *selection)
 {
 	const struct hf_goals *goals = &selection->rule.goals;
 	const struct hf_settings *settings = &selection->rule.settings;
 	char dead_within[HF_DURATION_TEXT] = "-", keep_open[HF_DURATION_TEXT] = "-";
 
 	if (!watch->json)
-		hf_outcome_print(hf_host_counters(watch->host), "no open connection matches yet");
-	fflush(stdout);
+		hf_outcome_print(hf_host_counters(watch->host), "no open connection matches yet",
+				 hf_writer_file(watch->writer));
+	flush(watch);
 	hf_outcome_warn_burst(hf_host_counters(watch->host), settings);
 	if (goals->dead_within_ms)
 		hf_duration_format(goals->dead_within_ms, dead_within);
@@ -242,7 +248,7 @@ static void say_watching(const struct watch *watch, const struct hf_selection *s
 /* Steer first, then sweep, so that no connection falls between. */
 static int start(struct watch *watch, const struct hf_selection *selection)
 {
-	if (make_loop(watch) || hf_host_steer(watch->host, -1, &watch->problem))
+	if (hear(watch) || hf_host_steer(watch->host, -1, &watch->problem))
 		return -1;
 	hf_host_confine(watch->host, false);
 	watch->first = true;
@@ -267,7 +273,6 @@ static void end(struct watch *watch)
 			(unsigned long long)hf_host_counters(watch->host)
 				->outcome[HF_OUTCOME_RESTORED]);
 	}
-	fflush(stdout);
 }
 
 /* Owners are asked where the rule hangs on them, and where namespaces are found through them. */
@@ -279,12 +284,27 @@ static unsigned int full_pass(const struct hf_selection *selection)
 	return by_owner || all_netns ? HF_MODE_ACT | HF_MODE_OWNERS : HF_MODE_ACT;
 }
 
+static int watch_until_interrupted(struct watch *watch, const struct hf_selection *selection)
+{
+	if (make_loop(watch) ||
+	    hf_host_open(&watch->host, HF_USE_WATCH, selection, &watch->problem))
+		return hf_command_fail(&watch->problem);
+	hf_command_warn(hf_host_warning(watch->host));
+	hf_watching_init(&watch->watching, watch->host, &selection->rule.goals,
+			 full_pass(selection), hf_host_polls(watch->host) ? 1 : FULL_PASS_S);
+	if (start(watch, selection))
+		return hf_command_fail(&watch->problem);
+	event_base_dispatch(watch->base);
+	end(watch);
+	return HF_EXIT_DONE;
+}
+
 static int run(int argc, char **argv)
 {
 	struct watch_options options;
 	struct hf_selection selection;
 	struct watch watch = { 0 };
-	int exit = HF_EXIT_DONE;
+	int exit;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
 		return HF_EXIT_USAGE;
@@ -297,21 +317,10 @@ static int run(int argc, char **argv)
 	watch.colour = hf_colour_wanted(stdout);
 	watch.restore = options.restore;
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes must not keep us from tidying up */
-	if (hf_host_open(&watch.host, HF_USE_WATCH, &selection, &watch.problem))
-		return hf_command_fail(&watch.problem);
-	hf_command_warn(hf_host_warning(watch.host));
-	hf_watching_init(&watch.watching, watch.host, &selection.rule.goals, full_pass(&selection),
-			 hf_host_polls(watch.host) ? 1 : FULL_PASS_S);
-	if (start(&watch, &selection)) {
-		exit = hf_command_fail(&watch.problem);
-	} else {
-		event_base_dispatch(watch.base);
-		end(&watch);
-		exit = watch.failed ? HF_EXIT_FAILED : HF_EXIT_DONE;
-	}
+	exit = watch_until_interrupted(&watch, &selection);
 	free_loop(&watch);
 	hf_host_close(&watch.host);
-	return exit;
+	return exit ? exit : watch.failed ? HF_EXIT_FAILED : HF_EXIT_DONE;
 }
 
 const struct hf_command hf_cmd_watch = {

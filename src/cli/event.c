@@ -51,19 +51,45 @@ static int64_t clock_ms(clockid_t clock)
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
+static enum hf_event_kind kind_of_wire(const struct hf_wire_event *wire)
+{
+	switch (wire->kind) {
+	case HF_WIRE_PROTECTED:
+		return HF_EVENT_PROTECTED;
+	case HF_WIRE_LEFT:
+		return HF_EVENT_ERROR;
+	default:
+		return hf_event_of_end(abs(wire->error));
+	}
+}
+
+static const char *action_of_wire(const struct hf_wire_event *wire)
+{
+	if (wire->kind == HF_WIRE_ENDED)
+		return NULL;
+	switch (wire->record.outcome) {
+	case HF_OUTCOME_KEPT:
+		return "kept";
+	case HF_OUTCOME_OWN_TIMEOUT:
+		return "left alone: its own user timeout is too short";
+	case HF_OUTCOME_OWN_STRICTER:
+		return "left alone: its own settings are stricter";
+	default:
+		return "set";
+	}
+}
+
 void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out)
 {
 	int64_t ago = clock_ms(CLOCK_MONOTONIC) - (int64_t)(wire->time_ns / 1000000);
 
 	*out = (struct hf_notice){
-		.kind = wire->kind == HF_WIRE_PROTECTED ? HF_EVENT_PROTECTED :
-							  hf_event_of_end(abs(wire->error)),
+		.kind = kind_of_wire(wire),
 		.time_ms = clock_ms(CLOCK_REALTIME) - ago,
 		.record = &wire->record,
-		.error = wire->kind == HF_WIRE_PROTECTED || wire->error < 0 ? 0 : wire->error,
+		.error = wire->kind == HF_WIRE_ENDED && wire->error > 0 ? wire->error : 0,
+		.action = action_of_wire(wire),
 	};
-	if (wire->kind == HF_WIRE_PROTECTED)
-		out->action = wire->record.outcome == HF_OUTCOME_KEPT ? "kept" : "set";
 }
 
 void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const char *action,
@@ -193,8 +219,9 @@ static void print_evidence(const struct hf_notice *event, FILE *out)
 							"unknown error");
 	fprintf(out, "  silent %s", silent);
 	if (unanswered(record))
-		fprintf(out, ", %u %s unanswered", unanswered(record),
-			record->unanswered ? "probes" : "retransmissions");
+		fprintf(out, ", %u %s%s unanswered", unanswered(record),
+			record->unanswered ? "probe" : "retransmission",
+			unanswered(record) == 1 ? "" : "s");
 	if (event->action)
 		fprintf(out, ", %s", event->action);
 }

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
@@ -81,8 +82,11 @@ static int place_of_host(bool create)
 		place = place_here(create);
 	} else {
 		place = place_here(create);
-		if (setns(own, CLONE_NEWNS) || fchdir(here))
-			place = -errno;
+		if (setns(own, CLONE_NEWNS) || fchdir(here)) {
+			/* among the host's mounts every path would mean something else */
+			perror("holdfast: cannot come back to the own mounts");
+			_exit(HF_EXIT_FAILED);
+		}
 	}
 	if (own >= 0)
 		close(own);
@@ -136,11 +140,27 @@ int hf_memory_pin(int place, int map)
 	return bpf_obj_pin(map, path) ? -errno : 0;
 }
 
-/* A reader of hf_watcher_lives may hold the lock for an instant: try again. */
-int hf_watcher_become(int place)
+/* What is locked in the place, by whom. */
+#define BY_BPF "."
+#define BY_DIAG "diag"
+
+static bool lives(int place, const char *by)
+{
+	int fd = openat(place, by, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool locked;
+
+	if (fd < 0)
+		return false;
+	locked = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return locked;
+}
+
+/* A reader of lives() may hold the lock for an instant: try again. */
+static int become(int place, const char *by)
 {
 	const struct timespec instant = { .tv_nsec = 20000000 };
-	int fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(place, by, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int tries = 10;
 	int error;
 
@@ -157,14 +177,39 @@ int hf_watcher_become(int place)
 	return fd;
 }
 
+int hf_watcher_become(int place)
+{
+	return lives(place, BY_DIAG) ? -EWOULDBLOCK : become(place, BY_BPF);
+}
+
+static int meeting_place(void)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	struct hf_problem ignored;
+	char path[PATH_MAX];
+	int place = hf_memory_place(true, &ignored);
+
+	if (place >= 0)
+		return place;
+	if (snprintf(path, sizeof(path), "%s/holdfast", runtime && *runtime ? runtime : "/run") >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return make_and_open(path, true);
+}
+
+int hf_watcher_become_by_diag(void)
+{
+	int place = meeting_place(), watcher;
+
+	if (place < 0)
+		return place;
+	mkdirat(place, BY_DIAG, 0700); /* it may be there */
+	watcher = lives(place, BY_BPF) ? -EWOULDBLOCK : become(place, BY_DIAG);
+	close(place);
+	return watcher;
+}
+
 bool hf_watcher_lives(int place)
 {
-	int fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool lives;
-
-	if (fd < 0)
-		return false;
-	lives = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
-	close(fd);
-	return lives;
+	return lives(place, BY_BPF);
 }

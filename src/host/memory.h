@@ -30,11 +30,18 @@ int hf_memory_pin(int place, int map);
 
 /*
  * Become the place's one watcher for as long as this process keeps the descriptor open, or
- * -EWOULDBLOCK while another one lives. The kernel ends it with the process, however that ends.
+ * -EWOULDBLOCK while another one lives: two would undo what the other did. The kernel ends it with
+ * the process, however that ends.
  */
 int hf_watcher_become(int place);
 
-/* Does a watcher live? */
+/*
+ * The same without eBPF, where there may be no bpffs: watchers of one user then meet in
+ * $XDG_RUNTIME_DIR, or /run. Another -errno where there is nowhere to meet.
+ */
+int hf_watcher_become_by_diag(void);
+
+/* Does a watcher live, one by eBPF? */
 bool hf_watcher_lives(int place);
 
 #endif

@@ -14,18 +14,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static const char *const named_in[] = { "/run/netns", "/run/docker/netns" };
 
-static bool known(const struct hf_netns_list *list, uint32_t inum)
+struct hf_netns *hf_netns_find(const struct hf_netns_list *list, uint32_t inum)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (list->entry[i].inum == inum)
-			return true;
-	return false;
+			return &list->entry[i];
+	return NULL;
+}
+
+static bool see(struct hf_netns_list *list, uint32_t inum)
+{
+	struct hf_netns *known = hf_netns_find(list, inum);
+
+	if (known)
+		known->seen = true;
+	return known;
 }
 
 int hf_netns_add(struct hf_netns_list *list, int fd)
@@ -33,7 +43,7 @@ int hf_netns_add(struct hf_netns_list *list, int fd)
 	struct hf_netns *grown;
 	struct stat status;
 
-	if (fd < 0 || fstat(fd, &status) || known(list, (uint32_t)status.st_ino)) {
+	if (fd < 0 || fstat(fd, &status) || see(list, (uint32_t)status.st_ino)) {
 		if (fd >= 0)
 			close(fd);
 		return 0;
@@ -44,7 +54,8 @@ int hf_netns_add(struct hf_netns_list *list, int fd)
 		return -ENOMEM;
 	}
 	list->entry = grown;
-	list->entry[list->count++] = (struct hf_netns){ .inum = (uint32_t)status.st_ino, .fd = fd };
+	list->entry[list->count++] =
+		(struct hf_netns){ .inum = (uint32_t)status.st_ino, .fd = fd, .seen = true };
 	return 0;
 }
 
@@ -54,7 +65,7 @@ static int add_path(struct hf_netns_list *list, const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return 0;
+		return errno == EMFILE || errno == ENFILE ? -errno : 0;
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
 		close(fd);
 		return 0;
@@ -114,14 +125,14 @@ static int add_tasks(struct hf_netns_list *list, const char *pid)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/task/%s/ns/net", pid, entry->d_name);
 		inum = linked_inum(path);
-		if (inum && !known(list, inum))
+		if (inum && !see(list, inum))
 			failed = add_path(list, path);
 	}
 	closedir(dir);
 	return failed;
 }
 
-int hf_netns_refresh(struct hf_netns_list *list)
+static int add_running(struct hf_netns_list *list)
 {
 	struct dirent *entry;
 	int failed = 0;
@@ -133,7 +144,45 @@ int hf_netns_refresh(struct hf_netns_list *list)
 		if (isdigit((unsigned char)entry->d_name[0]))
 			failed = add_tasks(list, entry->d_name);
 	closedir(dir);
-	return failed ? failed : add_named(list);
+	return failed;
+}
+
+static void let_go(struct hf_netns_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->entry[i].seen || !list->entry[i].empty)
+			list->entry[kept++] = list->entry[i];
+		else
+			close(list->entry[i].fd);
+	}
+	list->count = kept;
+}
+
+int hf_netns_refresh(struct hf_netns_list *list)
+{
+	int failed;
+
+	for (size_t i = 0; i < list->count; i++)
+		list->entry[i].seen = false;
+	failed = add_running(list);
+	if (!failed)
+		failed = add_named(list);
+	if (!failed)
+		let_go(list);
+	return failed;
+}
+
+/* One descriptor a namespace: the usual 1024 are few on a host of containers. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int open_named(const char *name)
@@ -186,8 +235,10 @@ int hf_netns_list_open(struct hf_netns_list *list, const char *which, struct hf_
 		return hf_problem_set(problem, HF_EXIT_FAILED, "mount /proc",
 				      "cannot open /proc/self/ns/net: %s", strerror(errno));
 	failed = hf_netns_add(&fresh, dup(fd));
-	if (!failed && which && !strcmp(which, "all"))
+	if (!failed && which && !strcmp(which, "all")) {
+		raise_limit();
 		failed = hf_netns_refresh(&fresh);
+	}
 	if (failed || !fresh.count)
 		hf_problem_set(problem, HF_EXIT_FAILED, NULL, "cannot list network namespaces: %s",
 			       strerror(-failed));
@@ -225,6 +276,13 @@ int hf_netns_add_of_socket(struct hf_netns_list *list, uint32_t pid, int socket_
 	fd = ioctl(socket, SIOCGSKNS);
 	close(socket);
 	return fd < 0 ? -errno : hf_netns_add(list, fd);
+}
+
+bool hf_netns_is_own(const struct hf_netns_list *list, size_t i)
+{
+	struct stat own;
+
+	return !fstat(list->own_fd, &own) && list->entry[i].inum == (uint32_t)own.st_ino;
 }
 
 int hf_netns_enter(const struct hf_netns_list *list, size_t i, struct hf_problem *problem)

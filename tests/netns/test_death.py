@@ -247,6 +247,34 @@ def test_an_outage_as_long_as_planned_is_ridden_out_with_data_in_flight(lab):
 
 
 @pytest.mark.bpf_only
+def test_a_peer_that_is_heard_while_our_data_is_lost_is_no_death(lab):
+    near, far, watch, _ = watched(lab, dead_within=6)
+    lab.server.nft("table inet hole {\nchain in {\ntype filter hook prerouting priority -400;\n"
+                   "meta length > 400 drop\n}\n}\n")
+    near.send(text="x" * 1000)
+    until = time.monotonic() + 16
+    while time.monotonic() < until:
+        far.send(text=".")
+        time.sleep(0.5)
+    assert near.info()["in_flight"], "the data got through"
+    assert not watch.seen("dead")
+    lab.server.nft("delete table inet hole\n")
+    assert wait_until(lambda: not near.info()["in_flight"], 20, "the data is acknowledged")
+    wait_until(lambda: not near.options()["user_timeout_ms"], 3, "it is taken back")
+
+
+@pytest.mark.bpf_only
+def test_a_program_that_repeats_its_option_postpones_nothing(lab):
+    near, _, _, heard = watched(lab, dead_within=6)
+    lab.server.cut()
+    while time.monotonic() < heard + 4:
+        near.set(keepalive=1)
+        near.set(interval=75)
+        time.sleep(0.4)
+    assert near.death("ETIMEDOUT", timeout=9) - heard <= 6 + POLLING
+
+
+@pytest.mark.bpf_only
 def test_a_programs_own_user_timeout_is_back_after_an_outage(lab):
     near, far, _, _ = watched(lab, dead_within=10, user_timeout_ms=60000)
     lab.server.cut()

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What programs set themselves: stricter values stay, weaker ones go, sets are never mixed."""
+import re
+import time
+
 import pytest
 
+from lab import wait_until
 from test_coverage import assert_planned, settings
 
 pytestmark = pytest.mark.both_backends  # save those marked bpf_only
@@ -141,6 +145,42 @@ def test_a_user_timeout_shorter_than_three_probes_leaves_the_socket_alone(lab, w
     assert near.options() == own_values
 
 
+@pytest.mark.bpf_only
+def test_a_short_user_timeout_set_between_two_watches_takes_our_set_away(lab):
+    near, _ = lab.pair().connect()
+    before = near.options()
+    lab.watch(*POLICY).stop()
+    assert near.options()["keepalive"] == 1
+    near.set(user_timeout_ms=500)
+    lab.watch(*POLICY)
+    assert near.options() == {**before, "user_timeout_ms": 500}
+
+
+@pytest.mark.bpf_only
+def test_a_new_connection_left_alone_is_told_and_taken_once_it_may_be(lab):
+    lab.pair()
+    watch = lab.watch(*POLICY)
+    near, _ = lab.connect(user_timeout_ms=500)
+    told = watch.wait("error", local=near.local)
+    assert told["action"].startswith("left alone")
+    near.set(user_timeout_ms=0)
+    wait_until(lambda: near.options()["keepalive"], 3, "it is under the rule")
+    assert_planned(lab, near.options())
+
+
+@pytest.mark.bpf_only
+def test_a_default_above_what_an_option_takes_neither_stops_clamping_nor_restoring(lab):
+    lab.pair().client.sysctl(ipv4__tcp_keepalive_time=40000)
+    near, _ = lab.connect()
+    watch = lab.watch(*POLICY)
+    near.set(interval=100)
+    near.set(keepalive=0)
+    assert_planned(lab, near.options())
+    watch.stop()
+    lab.run("restore")
+    assert settings(near.options()) == (0, 32767, 100, 9)
+
+
 def test_apply_sets_the_fixed_user_timeout_that_goes_with_the_settings(lab):
     near, far = lab.pair().connect()
     lab.exchange(near, far)
@@ -161,3 +201,18 @@ def test_explicit_settings_are_set_as_given(lab):
     near, _ = lab.pair().connect()
     lab.apply("--idle", "9", "--interval", "4", "--count", "5")
     assert settings(near.options()) == (1, 9, 4, 5)
+
+
+def test_apply_gives_kept_ones_a_user_timeout_of_their_own_set(lab):
+    near, _ = lab.pair().connect(**STRICT)
+    assert [row["outcome"] for row in lab.apply(*POLICY)] == ["kept"]
+    assert_options(near, {**STRICT, "user_timeout_ms": 11000})
+
+
+def test_apply_tells_of_each_outcome_how_many_get_no_user_timeout_yet(lab):
+    lab.pair().connect()
+    lab.connect(keepalive=1, idle=8, interval=1, count=3)
+    time.sleep(2)
+    told = lab.run("apply", *lab.where(None), *POLICY, "--interval", "1", "--count", "3").stdout
+    later = r" +1 without a user timeout: .*\n"
+    assert re.fullmatch(rf" +1  set\n{later} +1  kept: .*\n{later}", told.decode())

@@ -25,6 +25,17 @@ static __always_inline int set_option(void *target, int level, int name, __u32 v
 	return bpf_setsockopt(target, level, name, &value, sizeof(value));
 }
 
+/* Sockets that another watcher held, or apply set, are not ours to look after. */
+static __always_inline bool held_by_us(const struct hf_memory *m)
+{
+	return control.watcher && (m->flags & HF_MEMORY_WATCHER) == control.watcher;
+}
+
+static __always_inline void claim(struct hf_memory *m)
+{
+	m->flags = (m->flags & ~HF_MEMORY_WATCHER) | control.watcher;
+}
+
 /*
  * Write a whole set so that no probe leaves at once (Linux tcp_keepalive_timer): values go in
  * before SO_KEEPALIVE; TCP_KEEPIDLE on a socket already on re-arms for idle - elapsed, so one
@@ -33,7 +44,8 @@ static __always_inline int set_option(void *target, int level, int name, __u32 v
 static __always_inline int write_settings(void *target, const struct hf_settings *now,
 					  const struct hf_settings *want, __u32 silent)
 {
-	bool restart = now->keepalive && want->keepalive && silent / 1000 >= want->idle;
+	bool restart = now->keepalive && want->keepalive && now->idle != want->idle &&
+		       silent / 1000 >= want->idle;
 	int failed = 0;
 
 	if (restart || (now->keepalive && !want->keepalive))
@@ -123,6 +135,24 @@ static __always_inline void narrow(void *target, const struct hf_wire_rule *r, _
 }
 
 /*
+ * Give back every option that still holds what was written, and forget the socket. A default of its
+ * namespace may be above what an option takes.
+ */
+static __always_inline __u32 give_back(void *target, struct sock *sk, struct hf_memory *m,
+				       const struct hf_settings *now, __u32 silent)
+{
+	struct hf_settings own;
+
+	take_wishes(m, now);
+	own = m->original;
+	cut_to_options(&own);
+	if (write_settings(target, now, &own, silent))
+		return HF_OUTCOME_FAILED;
+	bpf_sk_storage_delete(&memory, sk);
+	return HF_OUTCOME_RESTORED;
+}
+
+/*
  * Apply a rule to a socket in one of HF_STATES_JUDGED (or about to be established), of which the
  * settings, now, and how long it has been silent are known. Returns what came of it; *kept is
  * what is remembered before and after; *flags gets HF_RECORD_TIMEOUT_LATER.
@@ -139,6 +169,8 @@ static __always_inline __u32 hold(void *target, struct tcp_sock *tp, const struc
 
 	if (r->rule.flags & HF_RULE_LEAVE)
 		return HF_OUTCOME_RULE_LEAVE;
+	if (m && !control.watcher && control.arms && (m->flags & HF_MEMORY_WATCHER))
+		return HF_OUTCOME_WATCHED;
 	if (held_already(m, r, now, silent)) {
 		if (!provisional)
 			m->flags &= ~HF_MEMORY_PROVISIONAL;
@@ -154,32 +186,24 @@ static __always_inline __u32 hold(void *target, struct tcp_sock *tp, const struc
 	}
 	spread = crowded();
 	outcome = decide(r, &own, spread, bpf_get_prandom_u32(), &want);
-	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT)
+	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT) {
+		/* the program's wish takes the place of what an earlier decision had set */
+		if (m && give_back(target, sk, m, now, silent) == HF_OUTCOME_RESTORED)
+			*kept = 0;
 		return outcome;
+	}
 	settle_timeout(r, &own, &want, silent, flags);
 	how = memory_flags(r, outcome, &own, &want, *flags);
 	if (provisional)
 		how |= HF_MEMORY_PROVISIONAL;
 	if (spread && outcome == HF_OUTCOME_SET)
 		how |= HF_MEMORY_SPREAD;
+	if (how & HF_MEMORY_ARMS)
+		how |= control.watcher;
 	*kept = remember(sk, r, &own, &want, how);
 	if (!*kept || write_settings(target, now, &want, silent))
 		return HF_OUTCOME_FAILED;
 	return outcome;
-}
-
-/* Give back every option that still holds what was written, and forget the socket. */
-static __always_inline __u32 give_back(struct sock *sk, struct hf_memory *m,
-				       const struct hf_settings *now, __u32 silent)
-{
-	struct hf_settings own;
-	int failed;
-
-	take_wishes(m, now);
-	own = m->original;
-	failed = write_settings(sk, now, &own, silent);
-	bpf_sk_storage_delete(&memory, sk);
-	return failed ? HF_OUTCOME_FAILED : HF_OUTCOME_RESTORED;
 }
 
 static __always_inline void arm_with(void *target, struct tcp_sock *tp, struct hf_memory *m,
@@ -195,12 +219,21 @@ static __always_inline void arm_with(void *target, struct tcp_sock *tp, struct h
 	__sync_fetch_and_add(&counters.armed, 1);
 }
 
+/* Is there one armed, and nothing was heard since the first retransmission? */
+static __always_inline bool armed_well(const struct tcp_sock *tp, const struct hf_memory *m,
+				       __u32 retransmitting)
+{
+	return m->armed_ms && tp->inet_conn.icsk_user_timeout == m->armed_ms &&
+	       silent_ms(tp) >= retransmitting;
+}
+
 /*
  * Arm the user timeout while something stays unanswered. The kernel counts it from the first
- * retransmission (or the first persist probe): already_ms is how long ago that was.
+ * retransmission (or the first persist probe): already_ms is how long ago that was. While
+ * persisting it gives up after tcp_retries2 probes, whenever they come: that limit stays beside.
  */
 static __always_inline void arm(void *target, struct tcp_sock *tp, struct hf_memory *m,
-				__u32 already_ms)
+				__u32 already_ms, bool persisting)
 {
 	__u32 now = tp->inet_conn.icsk_user_timeout;
 	struct hf_retransmission rtx = { .since_ms = already_ms };
@@ -212,8 +245,8 @@ static __always_inline void arm(void *target, struct tcp_sock *tp, struct hf_mem
 		     (tp->inet_conn.icsk_backoff & 15);
 	rtx.rtt_ms = tp->srtt_us / 8000 + 1;
 	rtx.retries = net_of(tp)->ipv4.sysctl_tcp_retries2;
-	if (now && now != m->armed_ms)
-		rtx.retries = UINT32_MAX; /* the program's own timeout has taken its place */
+	if (persisting || (now && now != m->armed_ms))
+		rtx.retries = UINT32_MAX; /* or the program's own timeout has taken its place */
 	armed = hf_bpf_arm(m->goals.dead_within_ms, silent_ms(tp), &rtx);
 	if (armed) /* else the kernel gives up sooner by itself */
 		arm_with(target, tp, m, armed);

@@ -36,6 +36,7 @@
 #define TCP_USER_TIMEOUT 18
 #define TCP_BPF_SOCK_OPS_CB_FLAGS 1008 /* since Linux 6.10; refused before */
 #define ICSK_TIME_PROBE0 3	       /* icsk_pending: the persist timer */
+#define CSS_ONLINE 2		       /* cgroup_subsys_state.flags: not removed */
 #define TCP_CA_LOSS 4		       /* icsk_ca_state: a retransmission timeout */
 
 /* The contexts of iterators: the same on every kernel, nothing is to be looked up. */
@@ -110,7 +111,12 @@ struct kernfs_node {
 	__u64 id;
 };
 
+struct cgroup_subsys_state {
+	unsigned int flags;
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 };
 
@@ -184,6 +190,11 @@ struct tcp_sock {
 	__u8 keepalive_probes;
 	__u8 bpf_sock_ops_cb_flags;
 	__u8 tcp_usec_ts : 1; /* since Linux 6.7 */
+};
+
+/* What a struct bpf_sockopt stands for. */
+struct bpf_sockopt_kern {
+	struct sock *sk;
 };
 
 struct task_struct {

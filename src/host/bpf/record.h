@@ -20,6 +20,14 @@ static __always_inline __u64 cgroup_id(const struct tcp_sock *tp)
 	return cgroup ? cgroup->kn->id : 0;
 }
 
+/* A socket outlives its cgroup's directory; no glob names it any more. */
+static __always_inline bool is_removed(const struct tcp_sock *tp)
+{
+	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+
+	return cgroup && !(cgroup->self.flags & CSS_ONLINE);
+}
+
 static __always_inline __u8 state_of(const struct sock_common *skc)
 {
 	return skc->skc_state == HF_NEW_SYN_RECV ? HF_SYN_RECV : skc->skc_state;
@@ -250,6 +258,7 @@ static __noinline int find_rule(struct sock_common *skc, struct tcp_sock *tp,
 {
 	struct hf_facts facts = { .direction = direction };
 	struct find_context find = { .facts = &facts };
+	bool new_cgroup = false;
 	__u64 *cgroup_rules;
 	__u64 cgroup;
 
@@ -261,12 +270,14 @@ static __noinline int find_rule(struct sock_common *skc, struct tcp_sock *tp,
 	if (tp && control.by_cgroup) {
 		cgroup = cgroup_id(tp);
 		cgroup_rules = bpf_map_lookup_elem(&cgroups, &cgroup);
-		if (!cgroup_rules)
-			return UNKNOWN_RULE; /* a new one: the next pass looks it up */
-		facts.cgroup_rules = *cgroup_rules;
+		new_cgroup = !cgroup_rules && !is_removed(tp); /* the next pass looks it up */
+		if (new_cgroup)
+			facts.cgroup_rules = UINT64_MAX;
+		else if (cgroup_rules)
+			facts.cgroup_rules = *cgroup_rules;
 	}
 	bpf_loop(control.rules, find_step, &find, 0);
-	if (find.matched == HF_MATCHED_UNKNOWN)
+	if (find.matched == HF_MATCHED_UNKNOWN || (find.matched == HF_MATCHED && new_cgroup))
 		return UNKNOWN_RULE;
 	return find.matched == HF_MATCHED ? (int)find.index : NO_RULE;
 }

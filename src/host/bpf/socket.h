@@ -47,20 +47,16 @@ static __always_inline bool counts_microseconds(const struct tcp_sock *tp)
 	return bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts);
 }
 
-/* Linux retransmits_timed_out: since the first retransmission; at most how long it is silent. */
+/* Linux retransmits_timed_out: since the first retransmission, whatever was heard meanwhile. */
 static __always_inline __u32 retransmitting_ms(const struct tcp_sock *tp)
 {
 	__u64 now_us = bpf_ktime_get_ns() / 1000;
-	__u32 silent = silent_ms(tp);
-	__u32 elapsed;
 
 	if (!tp->retrans_stamp)
-		return silent;
+		return silent_ms(tp);
 	if (counts_microseconds(tp))
-		elapsed = ((__u32)now_us - tp->retrans_stamp) / 1000;
-	else
-		elapsed = (__u32)(now_us / 1000) - tp->retrans_stamp;
-	return elapsed < silent ? elapsed : silent;
+		return ((__u32)now_us - tp->retrans_stamp) / 1000;
+	return (__u32)(now_us / 1000) - tp->retrans_stamp;
 }
 
 /* Where a program has set nothing, its namespace's defaults are in force. */

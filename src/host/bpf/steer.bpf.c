@@ -52,6 +52,7 @@ int hf_sock_create(struct bpf_sock *sk)
 	owner->pid = bpf_get_current_pid_tgid() >> 32;
 	owner->uid = (__u32)bpf_get_current_uid_gid();
 	owner->pass = 0;
+	owner->left = 0;
 	bpf_core_read(owner->process, sizeof(owner->process), &task->group_leader->comm);
 	return 1;
 }
@@ -113,6 +114,12 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_soc
 		return;
 	read_settings(tp, net_of(tp), &now);
 	outcome = hold(ctx, tp, rule, &now, silent_ms(tp), control.by_owner, &m, &flags);
+	if (owner)
+		owner->left = hf_outcome_is_left(outcome);
+	if (hf_outcome_is_left(outcome)) {
+		report(tp, bpf_get_socket_cookie(ctx), owner, m, HF_WIRE_LEFT, 0, outcome);
+		return;
+	}
 	if (outcome != HF_OUTCOME_SET && outcome != HF_OUTCOME_KEPT)
 		return;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG |
@@ -125,12 +132,13 @@ static __always_inline void unanswered(struct bpf_sock_ops *ctx, struct tcp_sock
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
 
-	if (!m || is_orphan(tp) || tp->inet_conn.icsk_inet.sk.__sk_common.skc_state == HF_SYN_SENT)
+	__u32 retransmitting = tp->inet_conn.icsk_retransmits ? retransmitting_ms(tp) : 0;
+
+	if (!m || !held_by_us(m) || is_orphan(tp) ||
+	    tp->inet_conn.icsk_inet.sk.__sk_common.skc_state == HF_SYN_SENT)
 		return;
-	if (!tp->inet_conn.icsk_retransmits)
-		arm(ctx, tp, m, 0);
-	else if (!m->armed_ms || tp->inet_conn.icsk_user_timeout != m->armed_ms)
-		arm(ctx, tp, m, retransmitting_ms(tp));
+	if (!tp->inet_conn.icsk_retransmits || !armed_well(tp, m, retransmitting))
+		arm(ctx, tp, m, retransmitting, false);
 	if (m->armed_ms)
 		bpf_sock_ops_cb_flags_set(ctx,
 					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG);
@@ -152,7 +160,7 @@ static __always_inline void ended(struct tcp_sock *tp, __u64 cookie)
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
 
-	if (m)
+	if (m && held_by_us(m))
 		report(tp, cookie, bpf_sk_storage_get(&owners, sk, 0, 0), m, HF_WIRE_ENDED,
 		       tp->inet_conn.icsk_inet.sk.sk_err, 0);
 }
@@ -224,7 +232,7 @@ int hf_traced_retransmit(const __u64 *ctx) /* socket, segment */
 	    BPF_CORE_READ_BITFIELD(tp, inet_conn.icsk_ca_state) != TCP_CA_LOSS)
 		return 0;
 	m = bpf_sk_storage_get(&memory, &tp->inet_conn.icsk_inet.sk, 0, 0);
-	if (m && (m->flags & HF_MEMORY_ARMS) && !m->armed_ms)
+	if (m && held_by_us(m) && (m->flags & HF_MEMORY_ARMS) && !m->armed_ms)
 		__sync_fetch_and_add(&counters.armed, 1);
 	return 0;
 }
@@ -250,6 +258,11 @@ static __always_inline bool take_wish(const struct bpf_sockopt *ctx, __u32 value
 	return true;
 }
 
+static __always_inline bool is_user_timeout(const struct bpf_sockopt *ctx)
+{
+	return ctx->level == SOL_TCP && ctx->optname == TCP_USER_TIMEOUT;
+}
+
 static __always_inline __u32 value_of(const struct bpf_sockopt *ctx, const struct hf_settings *set)
 {
 	if (ctx->level == SOL_SOCKET)
@@ -263,6 +276,20 @@ static __always_inline __u32 value_of(const struct bpf_sockopt *ctx, const struc
 	return set->user_timeout_ms;
 }
 
+/* Linux do_tcp_setsockopt refuses all else; what it refuses is no wish. */
+static __always_inline bool acceptable(const struct bpf_sockopt *ctx, __u32 value)
+{
+	if (ctx->level == SOL_SOCKET)
+		return true;
+	if (ctx->optname == TCP_KEEPIDLE)
+		return value - 1 < HF_IDLE_MAX;
+	if (ctx->optname == TCP_KEEPINTVL)
+		return value - 1 < HF_INTERVAL_MAX;
+	if (ctx->optname == TCP_KEEPCNT)
+		return value - 1 < HF_COUNT_MAX;
+	return value <= INT32_MAX;
+}
+
 static __always_inline __u32 get_option(void *sk, int level, int name)
 {
 	__u32 value = 0;
@@ -271,11 +298,30 @@ static __always_inline __u32 get_option(void *sk, int level, int name)
 	return value;
 }
 
-/* Linux do_tcp_setsockopt refuses these; what it refuses is no wish. */
-static __always_inline bool acceptable(const struct hf_settings *own)
+static __always_inline void get_settings(void *sk, struct hf_settings *now)
 {
-	return own->idle - 1 < HF_IDLE_MAX && own->interval - 1 < HF_INTERVAL_MAX &&
-	       own->count - 1 < HF_COUNT_MAX && own->user_timeout_ms <= INT32_MAX;
+	now->keepalive = get_option(sk, SOL_SOCKET, SO_KEEPALIVE);
+	now->idle = get_option(sk, SOL_TCP, TCP_KEEPIDLE);
+	now->interval = get_option(sk, SOL_TCP, TCP_KEEPINTVL);
+	now->count = get_option(sk, SOL_TCP, TCP_KEEPCNT);
+}
+
+/* The socket itself, of which this kind of program may read nothing by name. */
+static __always_inline const struct tcp_sock *socket_of(const struct bpf_sockopt *ctx)
+{
+	struct sock *sk = 0;
+
+	bpf_core_read(&sk, sizeof(sk), &((const struct bpf_sockopt_kern *)ctx)->sk);
+	return (const struct tcp_sock *)sk;
+}
+
+static __always_inline __u32 silence_of(const struct tcp_sock *tp)
+{
+	__u32 now = (__u32)bpf_jiffies64();
+	__u32 data = now - BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime);
+	__u32 ack = now - BPF_CORE_READ(tp, rcv_tstamp);
+
+	return (__u32)jiffies_to_ms(data < ack ? data : ack);
 }
 
 /*
@@ -287,54 +333,89 @@ static __always_inline void settle_wish(const struct hf_memory *m, struct hf_set
 	const struct hf_settings *own = &m->original;
 	struct hf_settings ours = m->written;
 
-	if (!(m->flags & HF_MEMORY_REPLACED) && hf_bpf_derive(&m->goals, &ours)) {
+	if ((!(m->flags & HF_MEMORY_REPLACED) && hf_bpf_derive(&m->goals, &ours)) ||
+	    hf_bpf_decide(own, &m->goals, &ours, m->flags & HF_MEMORY_OVERRIDE, want) != HF_REPLACE)
 		*want = *own;
+	if (!own->user_timeout_ms && (m->flags & HF_MEMORY_FIXED))
+		want->user_timeout_ms = m->written.user_timeout_ms;
+	else if (m->flags & HF_MEMORY_ARMS) /* a watcher lowers none for good */
+		want->user_timeout_ms = own->user_timeout_ms;
+}
+
+static __always_inline void put_right(__u32 *value, __u32 right)
+{
+	if (*value == right)
 		return;
-	}
-	if (hf_bpf_decide(own, &m->goals, &ours, m->flags & HF_MEMORY_OVERRIDE, want) != HF_REPLACE)
-		*want = *own;
+	*value = right;
+	__sync_fetch_and_add(&counters.clamped, 1);
+}
+
+/* The wish is remembered; what counts unanswered probes stays until a pass finds them settled. */
+static __always_inline void postpone_wish(const struct bpf_sockopt *ctx, __u32 *value,
+					  const struct hf_settings *now, struct hf_memory *m)
+{
+	if (!is_user_timeout(ctx))
+		put_right(value, value_of(ctx, now));
+	m->stamp = 0;
+	__sync_fetch_and_add(&counters.unsettled, 1);
 }
 
 /*
- * Lets the program's wish through where that keeps the goals, else puts the value in force in
- * its place; the other options follow, so that sets are never mixed. With keepalive on the timer
- * starts anew: a probe cannot leave because of us.
+ * Lets the wish through where that keeps the goals, else puts the value in force in its place; the
+ * other options follow, so that sets are never mixed.
  */
+static __always_inline void follow_wish(const struct bpf_sockopt *ctx, __u32 *value,
+					struct hf_settings *now, __u32 silent, struct hf_memory *m)
+{
+	struct hf_settings want = {};
+
+	settle_wish(m, &want);
+	m->written = want;
+	put_right(value, value_of(ctx, &want));
+	take_wish(ctx, value_of(ctx, now), &want);   /* the kernel writes this one itself */
+	now->user_timeout_ms = want.user_timeout_ms; /* nor is the timeout any other option's */
+	write_settings(ctx->sk, now, &want, silent);
+}
+
+/* A program that changes what its rule left alone, asks for another look. */
+static __always_inline void reconsider(struct bpf_sock *sk)
+{
+	struct hf_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+
+	if (owner && owner->left)
+		__sync_fetch_and_add(&counters.unsettled, 1);
+}
+
+/* What a program sets of keepalive, on a connection under a rule. */
 SEC("cgroup/setsockopt")
 int hf_setsockopt(struct bpf_sockopt *ctx)
 {
 	__u32 *value = ctx->optval;
-	struct hf_settings own, now, rest = {};
-	struct hf_memory *m;
 	struct bpf_sock *sk = ctx->sk;
+	struct hf_settings own, now = {};
+	const struct tcp_sock *tp;
+	struct hf_memory *m;
 
-	if (!sk || (void *)(value + 1) > ctx->optval_end)
+	if (ctx->optlen > 4096) { /* more than is shown here: the kernel takes it as it is */
+		ctx->optlen = 0;
 		return 1;
-	if (ctx->level != SOL_TCP && ctx->level != SOL_SOCKET)
+	}
+	if (!sk || (void *)(value + 1) > ctx->optval_end ||
+	    (ctx->level != SOL_TCP && ctx->level != SOL_SOCKET) || !take_wish(ctx, *value, &now))
 		return 1;
 	m = bpf_sk_storage_get(&memory, sk, 0, 0);
 	if (!m)
+		reconsider(sk);
+	if (!m || !held_by_us(m) || !acceptable(ctx, *value))
 		return 1;
 	own = m->original;
-	if (!take_wish(ctx, *value, &own) || !acceptable(&own))
-		return 1;
+	take_wish(ctx, *value, &own);
 	m->original = own;
-	settle_wish(m, &rest);
-	if (!own.user_timeout_ms && (m->flags & HF_MEMORY_FIXED))
-		rest.user_timeout_ms = m->written.user_timeout_ms;
-	else if (m->flags & HF_MEMORY_ARMS) /* a watcher lowers none for good */
-		rest.user_timeout_ms = own.user_timeout_ms;
-	now.keepalive = get_option(sk, SOL_SOCKET, SO_KEEPALIVE);
-	now.idle = get_option(sk, SOL_TCP, TCP_KEEPIDLE);
-	now.interval = get_option(sk, SOL_TCP, TCP_KEEPINTVL);
-	now.count = get_option(sk, SOL_TCP, TCP_KEEPCNT);
-	m->written = rest;
-	if (value_of(ctx, &rest) != value_of(ctx, &own)) {
-		*value = value_of(ctx, &rest);
-		__sync_fetch_and_add(&counters.clamped, 1);
-	}
-	take_wish(ctx, value_of(ctx, &now), &rest); /* the kernel writes this one itself */
-	now.user_timeout_ms = rest.user_timeout_ms; /* nor is the timeout any other option's */
-	write_settings(sk, &now, &rest, UINT32_MAX);
+	get_settings(sk, &now);
+	tp = socket_of(ctx);
+	if (BPF_CORE_READ(tp, inet_conn.icsk_probes_out))
+		postpone_wish(ctx, value, &now, m);
+	else
+		follow_wish(ctx, value, &now, silence_of(tp), m);
 	return 1;
 }

@@ -77,19 +77,21 @@ static __always_inline bool audit_wanted(struct tcp_sock *tp, const struct net *
 static __always_inline void make_up(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m)
 {
 	__u32 persisting = (__u32)bpf_jiffies64() - tp->inet_conn.icsk_probes_tstamp;
+	bool retransmits = tp->packets_out && tp->inet_conn.icsk_retransmits;
+	__u32 retransmitting = retransmits ? retransmitting_ms(tp) : 0;
 
-	if (m->armed_ms && tp->inet_conn.icsk_user_timeout == m->armed_ms)
+	if (armed_well(tp, m, retransmitting))
 		return;
-	if (tp->packets_out && tp->inet_conn.icsk_retransmits)
-		arm(sk, tp, m, retransmitting_ms(tp));
+	if (retransmits)
+		arm(sk, tp, m, retransmitting, false);
 	else if (!tp->packets_out && tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0 &&
 		 tp->inet_conn.icsk_probes_out >= 2)
-		arm(sk, tp, m, jiffies_to_ms(persisting));
+		arm(sk, tp, m, jiffies_to_ms(persisting), true);
 	else if (!tp->packets_out && tp->inet_conn.icsk_probes_out >= HF_COUNT_MIN)
 		arm_idle(sk, tp, m);
 }
 
-/* Take the armed timeout back when nothing is unanswered; only a watcher arms. */
+/* Take an armed timeout back when nothing is unanswered; only the watcher that holds it arms. */
 static __always_inline void look_after(struct sock *sk, struct tcp_sock *tp, struct hf_memory *m)
 {
 	if (!tp->inet_conn.icsk_retransmits && !tp->inet_conn.icsk_probes_out) {
@@ -97,6 +99,8 @@ static __always_inline void look_after(struct sock *sk, struct tcp_sock *tp, str
 			disarm(sk, tp, m);
 		return;
 	}
+	if (!held_by_us(m))
+		return;
 	counters.standing++;
 	if (hf_modes & HF_MODE_TEND)
 		make_up(sk, tp, m);
@@ -121,10 +125,15 @@ static __always_inline __u32 act(struct sock *sk, struct tcp_sock *tp, struct hf
 
 	if (is_hands_off(&record))
 		return HF_OUTCOME_STATE;
-	if ((rule->rule.flags & HF_RULE_ARM) && *m && revived(*m))
-		return HF_OUTCOME_REVIVED;
+	if ((rule->rule.flags & HF_RULE_ARM) && *m) {
+		claim(*m);
+		if (revived(*m))
+			return HF_OUTCOME_REVIVED;
+	}
 	outcome = hold(sk, tp, rule, &record.settings, record.silent_ms, provisional, m,
 		       &record.flags);
+	if (outcome == HF_OUTCOME_SET && *m)
+		record.settings = (*m)->written;
 	if (outcome == HF_OUTCOME_PROBING || provisional)
 		counters.waiting++;
 	if ((rule->rule.flags & HF_RULE_ARM) &&
@@ -141,12 +150,13 @@ static __always_inline void work(struct sock *sk, struct tcp_sock *tp, struct hf
 				 const struct hf_wire_rule *rule, bool settled)
 {
 	bool wrong = !rule && m && (m->flags & HF_MEMORY_PROVISIONAL); /* the guess at its owner */
+	bool ours = m && (rule || held_by_us(m)); /* since its process took another name, too */
 
 	if (m && does(HF_MODE_DISARM))
 		disarm(sk, tp, m);
-	if (does(HF_MODE_RESTORE) ? !!m : wrong && does(HF_MODE_ACT)) {
+	if (does(HF_MODE_RESTORE) ? ours : wrong && does(HF_MODE_ACT)) {
 		gather_memory(m, &record);
-		record.outcome = give_back(sk, m, &record.settings, record.silent_ms);
+		record.outcome = give_back(sk, sk, m, &record.settings, record.silent_ms);
 		return;
 	}
 	if (does(HF_MODE_ACT) && rule)
@@ -166,11 +176,14 @@ static __always_inline bool record_due(void)
 
 static __always_inline void count_outcome(void)
 {
+	__u32 outcome = record.outcome;
+
 	counters.matched++;
-	if (record.outcome < HF_OUTCOMES)
-		counters.outcome[record.outcome]++;
+	if (outcome >= HF_OUTCOMES)
+		return;
+	counters.outcome[outcome]++;
 	if (record.flags & HF_RECORD_TIMEOUT_LATER)
-		counters.later++;
+		counters.later[outcome]++;
 }
 
 static __always_inline int write_record(struct seq_file *seq)
@@ -220,7 +233,7 @@ static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 	const struct net *net = net_of(tp);
 	struct hf_memory *m = 0;
 
-	if (!rule && !does(HF_MODE_ACT))
+	if (!rule && !does(HF_MODE_ACT | HF_MODE_DISARM | HF_MODE_RESTORE))
 		return;
 	if (hf_remembers)
 		m = bpf_sk_storage_get(&memory, sk, 0, 0);

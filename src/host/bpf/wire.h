@@ -38,6 +38,7 @@ struct hf_owner {
 	uint32_t pid;  /* lowest holder, thread group id */
 	uint32_t uid;  /* of the creator; only while provisional */
 	uint32_t pass; /* of the last pass that saw it; 0 = provisional */
+	uint32_t left; /* its rule left it alone because of what the program itself set */
 	_Alignas(8) char process[HF_PROCESS_NAME];
 };
 
@@ -51,6 +52,7 @@ enum hf_memory_flag {
 	HF_MEMORY_TIMEOUT_LATER = 1 << 6, /* silent for too long to be given one yet */
 	HF_MEMORY_SPREAD = 1 << 7,	  /* one of very many: idle is shorter than it need be */
 };
+#define HF_MEMORY_WATCHER 0xffff0000u /* of the flags: hf_control.watcher of who holds it */
 
 /* What was done to a socket. Pinned: outlives the program that did it. */
 struct hf_memory {
@@ -82,8 +84,15 @@ enum hf_outcome {		 /* of a rule on one socket, in one pass */
 	HF_OUTCOME_REVIVED, /* probes had been unanswered and were answered */
 	HF_OUTCOME_FAILED,  /* the kernel refused a setting */
 	HF_OUTCOME_HIDDEN,  /* left: not ours to look into (without eBPF) */
+	HF_OUTCOME_WATCHED, /* left: a living watcher holds it */
 };
-#define HF_OUTCOMES 13 /* enum hf_outcome */
+#define HF_OUTCOMES 14 /* enum hf_outcome */
+
+/* Left alone because of what the program itself set. */
+static inline bool hf_outcome_is_left(uint32_t outcome)
+{
+	return outcome == HF_OUTCOME_OWN_TIMEOUT || outcome == HF_OUTCOME_OWN_STRICTER;
+}
 
 #define HF_CROWD 500 /* sockets set within two seconds that may probe in one go */
 
@@ -94,11 +103,11 @@ enum hf_record_flag {
 	HF_RECORD_OWNER = 1 << 3, /* pid and process are known */
 	HF_RECORD_FULL = 1 << 4,  /* a full socket: settings and timers are known */
 	HF_RECORD_ARMS = 1 << 5,
-	HF_RECORD_OWNER_SETTLED = 1 << 7,
 	HF_RECORD_TIMEOUT_LATER = 1 << 6, /* too long silent for a fixed user timeout */
-	HF_RECORD_NUMBERS = 1 << 8,	  /* numbers are filled */
-	HF_RECORD_ORIGIN = 1 << 9,	  /* origin is filled */
-	HF_RECORD_HIDDEN = 1 << 10,	  /* settings are not known (without eBPF) */
+	HF_RECORD_OWNER_SETTLED = 1 << 7,
+	HF_RECORD_NUMBERS = 1 << 8, /* numbers are filled */
+	HF_RECORD_ORIGIN = 1 << 9,  /* origin is filled */
+	HF_RECORD_HIDDEN = 1 << 10, /* settings are not known (without eBPF) */
 };
 /* Not HF_RECORD_SHORT. */
 #define HF_RECORD_LONG (HF_RECORD_RULE | HF_RECORD_NUMBERS | HF_RECORD_ORIGIN)
@@ -180,6 +189,7 @@ struct hf_record {
 enum hf_wire_event_kind {
 	HF_WIRE_PROTECTED = 1,
 	HF_WIRE_ENDED, /* error says how: 0 = closed */
+	HF_WIRE_LEFT,  /* outcome says why */
 };
 
 struct hf_wire_event {
@@ -199,9 +209,9 @@ enum hf_mode {			  /* what a pass does */
 	HF_MODE_ACT = 1 << 1,	  /* apply the rules */
 	HF_MODE_RESTORE = 1 << 2, /* give back what is still ours */
 	HF_MODE_DISARM = 1 << 3,  /* take armed user timeouts back */
-	HF_MODE_TEND = 1 << 6,	  /* with ACT: only where something is unanswered or armed */
-	HF_MODE_OWNERS = 1 << 5,  /* look up first who holds what, if anybody asks */
 	HF_MODE_REPORT = 1 << 4,  /* with ACT: a record for every match, whatever came of it */
+	HF_MODE_OWNERS = 1 << 5,  /* look up first who holds what, if anybody asks */
+	HF_MODE_TEND = 1 << 6,	  /* with ACT: only where something is unanswered or armed */
 	HF_MODE_NEWS = 1 << 7,	  /* with ACT, RESTORE: a record where something came of it */
 };
 
@@ -231,6 +241,7 @@ struct hf_control {
 	uint32_t audits;     /* bit n: enum hf_verdict n is wanted; 0 = any */
 	uint32_t judge;	     /* judge by rule 0's goals */
 	uint32_t arms;	     /* a living watcher arms user timeouts */
+	uint32_t watcher;    /* who we are, in the bits of HF_MEMORY_WATCHER; 0 = no watcher */
 	uint32_t look_close; /* some user timeout is armed, or some peer suspected */
 	uint32_t owners;     /* owners are known and wanted */
 	uint32_t by_owner;   /* some rule asks for process, pid or user */
@@ -249,11 +260,11 @@ struct hf_counters {
 	uint64_t outcome[HF_OUTCOMES]; /* of the pass */
 	uint64_t armed;		       /* armings since load, and those a pass is to make */
 	uint64_t standing;	       /* user timeouts still armed at the end of the pass */
-	uint64_t unsettled; /* new connections that hang on an unsettled owner, since load */
-	uint64_t later;	    /* of the pass: silent for too long for a fixed user timeout */
-	uint64_t waiting;   /* of the pass: provisional or being probed, look again soon */
-	uint64_t lost;	    /* events that found the ring full, since load */
-	uint64_t clamped;   /* later setsockopts put right, since load */
+	uint64_t unsettled; /* what only a full pass can settle, such as by whom, since load */
+	uint64_t later[HF_OUTCOMES]; /* of outcome: silent for too long for a fixed user timeout */
+	uint64_t waiting;	     /* of the pass: provisional or being probed, look again soon */
+	uint64_t lost;		     /* events that found the ring full, since load */
+	uint64_t clamped;	     /* later setsockopts put right, since load */
 	uint32_t crowd, crowd_since; /* sockets set since that second, a moment ago */
 	uint64_t unheard; /* sockets whose callbacks the kernel refused a pass, since load */
 };

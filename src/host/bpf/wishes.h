@@ -36,6 +36,17 @@ static __always_inline void take_wishes(struct hf_memory *m, const struct hf_set
 		m->original.user_timeout_ms = now->user_timeout_ms;
 }
 
+/* What setsockopt takes of a set. */
+static __always_inline void cut_to_options(struct hf_settings *set)
+{
+	if (set->idle > HF_IDLE_MAX)
+		set->idle = HF_IDLE_MAX;
+	if (set->interval > HF_INTERVAL_MAX)
+		set->interval = HF_INTERVAL_MAX;
+	if (set->count > HF_COUNT_MAX)
+		set->count = HF_COUNT_MAX;
+}
+
 static __always_inline bool same_settings(const struct hf_settings *a, const struct hf_settings *b)
 {
 	return a->keepalive == b->keepalive && a->idle == b->idle && a->interval == b->interval &&

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Lines on their way out of an event loop that nobody may hold up: a pager, a slow pipe and a stopped
+ * terminal take them when they will, and what has no room any more is for the caller to leave out.
+ */
+#ifndef HF_CLI_WRITER_H
+#define HF_CLI_WRITER_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct event_base;
+struct hf_writer;
+
+#define HF_WRITER_ROOM (1 << 20) /* bytes that may wait */
+
+/* To fd, which stays the caller's and as it is (blocking, too); NULL: no memory. */
+struct hf_writer *hf_writer_open(struct event_base *base, int fd);
+
+/* Print here; nothing is written before hf_writer_flush. */
+FILE *hf_writer_file(struct hf_writer *writer);
+
+/* So much waits already that no more is to be printed. */
+bool hf_writer_full(struct hf_writer *writer);
+
+/* Write what can be written now, the rest from the loop. 0, or -errno of any write so far. */
+int hf_writer_flush(struct hf_writer *writer);
+
+/* What is not taken within that time is lost. 0, or -errno of any write. */
+int hf_writer_close(struct hf_writer **writer, int within_ms);
+
+#endif
