@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How passes are made and connections set: by eBPF (host.c) or, where that may not be, by sock_diag
+ * How passes are made and connections set: by eBPF (bpf_host.c) or, where that may not be, by sock_diag
  * and borrowed descriptors (diag/). host.h is what commands see, and the contract of each operation.
  */
 #ifndef HF_HOST_BACKEND_H
@@ -35,12 +35,22 @@ extern const struct hf_backend hf_backend_bpf, hf_backend_diag;
 /* What every backend's own struct begins with. */
 struct hf_host {
 	const struct hf_backend *backend; /* set by hf_host_open */
+	bool blind;			  /* what was done cannot be looked up */
+	unsigned int shut;		  /* namespaces of the pass that may not be entered */
 	char warning[1024];
 };
+
+/* Where another watcher lives: HF_EXIT_FAILED. */
+#define HF_ANOTHER_WATCHER "another watcher is running"
+#define HF_MEND_WATCHER "end the other one, or give it the wider policy"
 
 /* One more warning. */
 void hf_host_warn(struct hf_host *host, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* A namespace may not be entered, as the problem says: counted where the selection allows, else -1. */
+int hf_host_shut_out(struct hf_host *host, const struct hf_selection *selection,
+		     const struct hf_problem *problem);
 
 /* Two rules with the same stamp want the same of a connection. */
 uint64_t hf_rule_stamp(const struct hf_rule *rule);

@@ -29,8 +29,7 @@ int hf_bpf_refused(struct hf_problem *problem, const char *what, int error)
 	if (error == EPERM || error == EACCES)
 		return hf_problem_set(
 			problem, HF_EXIT_MISSING,
-			"run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; "
-			"`holdfast doctor` tells more",
+			"run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON" HF_SEE_DOCTOR,
 			"%s: %s", what, strerror(error));
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return hf_problem_set(
@@ -38,9 +37,8 @@ int hf_bpf_refused(struct hf_problem *problem, const char *what, int error)
 			"use a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian 12's has it)",
 			"%s: this kernel carries no BTF", what);
 	return hf_problem_set(problem, HF_EXIT_MISSING,
-			      "`holdfast doctor` tells what this kernel can do; HOLDFAST_DEBUG=1 "
-			      "shows why it refused",
-			      "%s: %s", what, strerror(error));
+			      "HOLDFAST_DEBUG=1 shows why it refused" HF_SEE_DOCTOR, "%s: %s", what,
+			      strerror(error));
 }
 
 /* A coarse clock moves once a jiffy. */

@@ -41,6 +41,9 @@ struct hf_load {
  */
 int hf_bpf_load(struct holdfast_bpf **out, const struct hf_load *load, struct hf_problem *problem);
 
+/* What the mend of a refusal ends in. */
+#define HF_SEE_DOCTOR "; `holdfast doctor` tells more"
+
 /* Set *problem from an errno of the kernel's refusal. */
 int hf_bpf_refused(struct hf_problem *problem, const char *what, int error);
 

@@ -32,6 +32,7 @@ static int mounted_root(void)
 int hf_cgroup_root(void)
 {
 	int filesystem = fsopen("cgroup2", FSOPEN_CLOEXEC);
+	bool refused = filesystem < 0 && errno == EPERM;
 	int mount = -1;
 	int root = -1;
 
@@ -39,8 +40,10 @@ int hf_cgroup_root(void)
 		mount = fsmount(filesystem, FSMOUNT_CLOEXEC, 0);
 	if (filesystem >= 0)
 		close(filesystem);
-	if (mount < 0)
-		return mounted_root();
+	if (mount < 0) {
+		root = mounted_root();
+		return root == -ENOENT && refused ? -EPERM : root;
+	}
 	root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	close(mount);
 	return root < 0 ? -errno : root;

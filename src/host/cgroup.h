@@ -10,7 +10,7 @@
 /*
  * An open directory of the cgroup2 root as this process may see it, or -errno. Needs no mount
  * point (inside `ip netns exec` /sys/fs/cgroup is hidden); in a container without
- * CAP_SYS_ADMIN the mounted one is taken.
+ * CAP_SYS_ADMIN the mounted one is taken. -EPERM: none is in sight, nor may one be mounted.
  */
 int hf_cgroup_root(void);
 

@@ -24,7 +24,7 @@
 
 #include "host/check_channel.h"
 #include "host/check_connections.h"
-#include "host/destroy.h"
+#include "host/diag/dump.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
@@ -481,7 +481,7 @@ static int close_dead(void *arg, const struct hf_record *record)
 		closed->spared++;
 		return 0;
 	}
-	error = hf_destroy(record);
+	error = hf_diag_destroy(record);
 	if (error) {
 		closed->failed++;
 		closed->error = -error;

@@ -16,6 +16,7 @@
 
 #include "host/bpf.h"
 #include "host/cgroup.h"
+#include "host/check_channel.h"
 #include "host/diag/dump.h"
 #include "host/diag/files.h"
 #include "host/memory.h"
@@ -67,7 +68,7 @@ static void check_privileges(struct hf_finding *finding)
 			       "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
 }
 
-/* Load programs and say what they are for, or why they cannot be had. */
+/* Load programs and say what they are for, or why they cannot be had, without naming ourselves. */
 static void try_programs(struct hf_finding *finding, unsigned int programs, const char *purpose)
 {
 	bool optional = !(programs & ~HF_PROGRAMS_OPTIONAL);
@@ -80,6 +81,10 @@ static void try_programs(struct hf_finding *finding, unsigned int programs, cons
 	struct hf_problem problem;
 
 	if (hf_bpf_load(&bpf, &load, &problem)) {
+		char *see_doctor = strstr(problem.mend, HF_SEE_DOCTOR);
+
+		if (see_doctor)
+			*see_doctor = '\0';
 		hf_finding_set(finding, optional ? HF_FINDING_LIMITED : HF_FINDING_MISSING,
 			       problem.mend, "%s: %s", purpose, problem.what);
 		return;
@@ -144,10 +149,9 @@ static bool kernel_knows(const char *name)
 
 static void check_open_events(struct hf_finding *finding)
 {
-	if (kernel_knows("TCP_BPF_SOCK_OPS_CB_FLAGS"))
-		hf_finding_set(finding, HF_FINDING_OK, "",
-			       "connections that were open before are heard and armed, too");
-	else
+	try_programs(finding, HF_PROGRAM_SWEEP | HF_PROGRAM_SOCKOPS,
+		     "connections that were open before are heard and armed, too");
+	if (finding->state == HF_FINDING_OK && !kernel_knows("TCP_BPF_SOCK_OPS_CB_FLAGS"))
 		try_programs(finding, HF_PROGRAM_TRACED,
 			     "connections that were open before are heard, too, and armed within "
 			     "a second (tracepoints)");
@@ -157,6 +161,14 @@ static void check_cgroups(struct hf_finding *finding)
 {
 	int root = hf_cgroup_root();
 
+	if (root == -EPERM) {
+		hf_finding_set(finding, HF_FINDING_MISSING,
+			       "run as root, or enter by `nsenter --net=/run/netns/NAME`, which "
+			       "leaves /sys as it is",
+			       "no cgroup2 hierarchy is mounted where we look (`ip netns exec` "
+			       "hides /sys), and only root may mount one");
+		return;
+	}
 	if (root < 0) {
 		hf_finding_set(finding, HF_FINDING_MISSING,
 			       "mount it: mount -t cgroup2 none DIRECTORY",
@@ -207,6 +219,20 @@ static void check_namespaces(struct hf_finding *finding)
 			       "namespaces held by other users' sockets only are not found");
 	else
 		hf_finding_set(finding, HF_FINDING_OK, "", "all network namespaces can be entered");
+}
+
+static void check_probes(struct hf_finding *finding)
+{
+	struct hf_channel channel;
+	struct hf_problem problem;
+
+	if (hf_channel_open(&channel, &problem)) {
+		hf_finding_set(finding, HF_FINDING_LIMITED, "add CAP_NET_RAW for `holdfast check`",
+			       "%s", problem.what);
+		return;
+	}
+	hf_channel_close(&channel);
+	hf_finding_set(finding, HF_FINDING_OK, "", "`holdfast check` can send probes of its own");
 }
 
 /* Kernels before 5.6 do not lend descriptors; Yama may lend those of descendants only. */
@@ -320,13 +346,21 @@ static const struct {
 	const char *name;
 	void (*check)(struct hf_finding *finding);
 } checks[] = {
-	{ "kernel", check_kernel },	    { "privileges", check_privileges },
-	{ "open sockets", check_sockets },  { "owners", check_owners },
-	{ "new sockets", check_new },	    { "makers", check_makers },
-	{ "later values", check_clamp },    { "events", check_open_events },
-	{ "cgroups", check_cgroups },	    { "memory", check_memory },
-	{ "namespaces", check_namespaces }, { "without eBPF", check_without_bpf },
-	{ "defaults", check_defaults },	    { "demo", check_demo },
+	{ "kernel", check_kernel },
+	{ "privileges", check_privileges },
+	{ "open sockets", check_sockets },
+	{ "owners", check_owners },
+	{ "new sockets", check_new },
+	{ "makers", check_makers },
+	{ "later values", check_clamp },
+	{ "events", check_open_events },
+	{ "cgroups", check_cgroups },
+	{ "memory", check_memory },
+	{ "namespaces", check_namespaces },
+	{ "probes", check_probes },
+	{ "without eBPF", check_without_bpf },
+	{ "defaults", check_defaults },
+	{ "demo", check_demo },
 };
 
 void hf_doctor_examine(void (*fn)(void *arg, const struct hf_finding *finding), void *arg)

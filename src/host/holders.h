@@ -13,13 +13,7 @@ struct hf_holder {
 };
 
 /*
- * The inode number that /proc/PID/fd shows of a connection's socket, 0 = unknown or held by nobody. The
- * record must hold the cookie; the calling thread be in its network namespace.
- */
-uint32_t hf_socket_inode(const struct hf_record *record);
-
-/*
- * The processes that hold it, by ascending pid; those only that this process may look into
+ * The processes that hold the socket of this inode number, by ascending pid; those only that this process may look into
  * (CAP_SYS_PTRACE: all). Returns how many there are, of which `most` at most are filled.
  */
 size_t hf_holders_find(uint32_t inode, struct hf_holder *out, size_t most);

@@ -27,6 +27,7 @@ struct hf_selection {
 	const char *netns;   /* as hf_netns_list_open takes it */
 	uint32_t states;     /* bit n: visit state n; 0 = those that rules may touch */
 	uint32_t audits;     /* bit n: enum hf_verdict n; 0 = any */
+	bool in_reach;	     /* of all namespaces those that may be entered: see hf_host_shut */
 	bool judge;	     /* judge by the rule's goals, not by those remembered */
 	uint32_t gathers;    /* enum hf_gather: what records shall say */
 	enum hf_by backend;
@@ -71,12 +72,21 @@ int hf_host_pass(struct hf_host *host, unsigned int mode, hf_record_fn fn, void 
 		 struct hf_problem *problem);
 const struct hf_counters *hf_host_counters(const struct hf_host *host);
 
+/* The namespaces that the pass had to go without. */
+unsigned int hf_host_shut(const struct hf_host *host);
+
 /*
  * Call fn in each selected namespace that is known by now, the thread being in it. The first result
  * other than 0 ends it and is returned; -1 with a problem where a namespace cannot be entered.
  */
 typedef int (*hf_netns_fn)(void *arg, uint32_t netns);
 int hf_host_each_netns(struct hf_host *host, hf_netns_fn fn, void *arg, struct hf_problem *problem);
+
+/*
+ * Is it known what was done by others, and whether a watcher lives? Not without eBPF, nor where the
+ * memory is closed to us: no rule then means that none is known.
+ */
+bool hf_host_remembers(const struct hf_host *host);
 
 /* Does a watcher live that arms user timeouts? (Ourselves included.) */
 bool hf_host_armed(const struct hf_host *host);
@@ -97,7 +107,8 @@ void hf_host_unsteer(struct hf_host *host);
  * capability but those that passes still need: none in the caller's namespace, CAP_SYS_ADMIN to
  * enter another one, CAP_SYS_PTRACE and CAP_NET_ADMIN to find all of them; CAP_DAC_READ_SEARCH
  * where hf_host_cgroup will be called (paths); CAP_NET_RAW and CAP_NET_ADMIN, to speak in their
- * connections' name, where their numbers are gathered.
+ * connections' name, where their numbers are gathered; with HF_USE_RUN what finds all namespaces,
+ * and CAP_DAC_OVERRIDE to remove the cgroup.
  */
 void hf_host_confine(struct hf_host *host, bool paths);
 

@@ -19,10 +19,12 @@ HOLDFAST = os.environ.get("HOLDFAST", str(HERE.parent.parent / "build" / "holdfa
 GOAL = 6  # s, of `steps`
 SLOW = 0.5  # s: what emulation adds
 LIMIT = 240  # s, for a machine with much else to do
+SET = {"keepalive": 1, "idle": 2, "interval": 1, "count": 3, "user_timeout_ms": 0}
 PLAIN = {"keepalive": 0, "idle": 7200, "interval": 75, "count": 9, "user_timeout_ms": 0}
 OPENED = ["near4", "near6"]  # before the watch
 EARLY = ["local", *OPENED]
 HEARD = ["idle4", "idle6", "data4", "data6"]  # while it ran
+RUN = ["run4", "run6"]  # by `holdfast run`, where no watch is
 
 
 class Guest:
@@ -160,8 +162,7 @@ def test_restore_gives_back_the_programs_own(guest):
 
 
 def test_watch_sets_open_and_new_connections(guest):
-    set_all = {"keepalive": 1, "idle": 2, "interval": 1, "count": 3, "user_timeout_ms": 0}
-    assert guest.options("watched", "local", "near4", "idle4", "idle6") == [set_all] * 4
+    assert guest.options("watched", "local", "near4", "idle4", "idle6") == [SET] * 4
     for name in OPENED + HEARD:
         assert len(guest.events("protected", name)) == 1
 
@@ -170,7 +171,7 @@ def test_a_weaker_value_set_later_is_put_right(guest):
     assert guest.options("clamped", "local")[0]["idle"] == 2
 
 
-@pytest.mark.parametrize("name", OPENED + HEARD)
+@pytest.mark.parametrize("name", OPENED + HEARD + RUN)
 def test_a_dead_peer_is_found_within_the_promise(guest, name):
     peer = guest.peer(name)
     assert peer["errno"] == "ETIMEDOUT"
@@ -185,6 +186,14 @@ def test_one_death_is_one_event_with_its_evidence(guest, name):
     assert events[0]["evidence"]["errno"] == "ETIMEDOUT"
     assert abs(events[0]["evidence"]["silent_s"] - (peer["told"] - peer["heard"])) <= SLOW
     assert events[0]["evidence"]["unanswered"] >= 3
+
+
+def test_run_gives_a_program_a_cgroup_and_its_connections_the_settings(guest):
+    assert guest.options("ran", *RUN) == [SET] * 2
+    (cgroup,), (said,) = guest.out["run"], guest.err["run"]
+    assert cgroup.startswith("0::/holdfast-run-") and guest.exit["run"] == ["7"]
+    assert said == f"holdfast: run: eBPF on cgroup {cgroup[3:]}"
+    assert guest.done("groups") == [], "none is left"
 
 
 def test_what_a_watch_leaves_is_given_back(guest):

@@ -24,7 +24,10 @@ HOLDFAST = os.environ.get("HOLDFAST", str(HERE.parent.parent / "build" / "holdfa
 SESSION = "hf-%d" % os.getpid()  # the start of every name that we give to anything
 POLLING = 0.3  # s: what the tests' own looking adds to a time that they measure
 
-_labs, _links = itertools.count(1), itertools.count(1)
+_labs = itertools.count(1)
+# Of each session others: a watch of all namespaces that one session runs by its addresses must not
+# set the sockets of another one.
+_links = itertools.count(1 + os.getpid() % 40 * 1000)
 
 
 def check(argv, **options):
@@ -104,9 +107,11 @@ class Sock:
 class Peer:
     """A plain program in a namespace (peer.py), told what to do; prefix: a command to run it."""
 
+    program = "peer.py"
+
     def __init__(self, lab, netns=None, prefix=(), **options):
         self.lab = lab
-        self.process = lab.popen([*prefix, sys.executable, str(HERE / "peer.py")], netns,
+        self.process = lab.popen([*prefix, sys.executable, str(HERE / self.program)], netns,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
         self.pid, self.lines = self.process.pid, Lines(self.process.stdout)
 

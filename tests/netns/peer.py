@@ -264,15 +264,15 @@ def take(id):
     return keep(socket.socket(fileno=fds[0]))
 
 
-def main():
+def main(functions):
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = {"value": globals()[request.pop("do")](**request)}
+            answer = {"value": functions[request.pop("do")](**request)}
         except (OSError, KeyError, TypeError) as failure:
             answer = {"error": repr(failure)}
         print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(globals())

@@ -3,11 +3,13 @@
 
 What both ways can do, the other files test on both.
 """
+import os
+import pathlib
 import time
 
 import pytest
 
-from lab import POLLING, Watch, wait_until
+from lab import HERE, POLLING, Watch, check, wait_until
 from test_coverage import assert_planned, assert_untouched
 from test_restore import OWN
 
@@ -83,6 +85,20 @@ def test_a_plain_user_watches_own_connections(lab):
     assert watch.stop() == 0
 
 
+def test_a_plain_users_second_watch_is_refused_too(lab):
+    inside, _, _ = plain_user(lab)
+    runtime = pathlib.Path(lab.directory, "runtime")
+    runtime.mkdir()
+    os.chown(runtime, UID, UID)
+    env = {name: value for name, value in lab.env.items() if name != "HOLDFAST_BPFFS"}
+    env["XDG_RUNTIME_DIR"] = str(runtime)
+    watch = Watch(lab, *POLICY, prefix=inside, env=env)
+    done = lab.run("watch", *POLICY, prefix=inside, env=env, exit=4)
+    assert b"another watcher is running" in done.stderr
+    assert watch.stop() == 0
+    assert Watch(lab, *POLICY, prefix=inside, env=env).stop() == 0
+
+
 @pytest.mark.parametrize("family", [4], indirect=True)
 def test_a_plain_user_is_told_why_by_doctor(lab):
     findings = {row["check"]: row for row in lab.json("doctor", prefix=PLAIN, exit=1)}
@@ -146,15 +162,30 @@ def test_a_death_with_data_in_flight_is_told_without_its_errno(lab):
     assert seen["evidence"]["errno"] is None and seen["evidence"]["unanswered"] >= 2
 
 
-def test_a_death_of_which_the_program_lets_go_at_once_is_told_as_one(lab):
+def test_a_death_of_which_the_program_lets_go_at_once_is_told_with_its_errno(lab):
     near, far = by_diag(lab).connect()
     watch = lab.watch("--dead-within", "6s")
     lab.exchange(near, far)
     lab.server.cut()
     near.death("ETIMEDOUT", timeout=9)
     near.close()
-    seen = watch.wait("dead", local=near.local)
-    assert seen["evidence"]["errno"] in (None, "ETIMEDOUT") and seen["evidence"]["probes"] >= 2
+    evidence = watch.wait("dead", local=near.local)["evidence"]
+    assert evidence["errno"] == "ETIMEDOUT" and evidence["unanswered"] == 3
+    assert 5 <= evidence["silent_s"] <= 6 + POLLING
+
+
+def test_a_reset_of_which_the_program_lets_go_at_once_is_told_as_one(lab):
+    near, far = by_diag(lab).connect()
+    watch = lab.watch("--dead-within", "6s")
+    lab.exchange(near, far)
+    lab.one_pass()
+    lab.server.cut()
+    far.abort()
+    lab.server.heal()
+    near.death("ECONNRESET", timeout=9)
+    near.close()
+    assert watch.wait("reset", local=near.local)["evidence"]["errno"] is None
+    assert not watch.seen("dead") and not watch.seen("closed")
 
 
 def test_connections_of_a_program_that_is_killed_are_told_as_closed(lab):
@@ -164,6 +195,22 @@ def test_connections_of_a_program_that_is_killed_are_told_as_closed(lab):
     lab.default[1].kill()
     watch.wait("closed", local=near.local)
     assert not watch.seen("dead") and not watch.seen("reset")
+
+
+def test_one_that_a_dump_leaves_out_is_looked_for_before_it_is_told_to_have_ended(lab):
+    near, far = by_diag(lab).connect()
+    library, left_out = (pathlib.Path(lab.directory, name) for name in ("leave-out.so", "left-out"))
+    check(["cc", "-std=gnu17", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o",
+           str(library), str(HERE / "leave_out.c"), "-ldl"])
+    watch = lab.watch(*POLICY, env={**lab.env, "LD_PRELOAD": str(library),
+                                    "HF_TEST_LEAVE_OUT": near.local.rpartition(":")[2],
+                                    "HF_TEST_LEAVE_OUT_FROM": str(left_out)})
+    left_out.touch()
+    time.sleep(2.5)  # two passes
+    assert [event["event"] for event in watch.seen(local=near.local)] == ["protected"]
+    near.close()
+    far.close()
+    watch.wait("closed", local=near.local)
 
 
 def test_a_watch_stays_quiet_about_the_living_while_others_come_and_go(lab):
@@ -176,8 +223,9 @@ def test_a_watch_stays_quiet_about_the_living_while_others_come_and_go(lab):
     staying.call("accept", id=listener, count=400)
     names = [staying.call("names", id=id) for id in ids]
     ours = {(name["local"], name["remote"]) for name in names}
-    watch = lab.watch(*POLICY)
+    watch = lab.watch(*POLICY, "--remote", f":{port}")
+    wait_until(lambda: len(watch.seen("protected")) == len(ours), 5, "all are under the rule")
     assert churning.call("churn", host=host, port=9, seconds=5, total=4000, patience=40) == 4000
     lab.one_pass()
-    told = [e["event"] for e in watch.seen() if (e["local"], e["remote"]) in ours]
-    assert told == ["protected"] * len(ours)
+    assert {(e["local"], e["remote"]) for e in watch.seen("protected")} == ours
+    assert len(watch.seen()) == len(ours)

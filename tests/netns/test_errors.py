@@ -82,6 +82,16 @@ def test_doctor_tells_what_is_missing(lab):
     ill = lab.run("doctor", prefix=NOBODY, exit=1)
     assert b"CAP_" in ill.stdout or b"root" in ill.stdout
     assert ill.stdout != lab.run("doctor").stdout
+    assert b"holdfast doctor" not in ill.stdout
+    states = {row["check"]: row["status"] for row in lab.json("doctor", prefix=NOBODY, exit=1)}
+    assert states["open sockets"] == states["events"] == "missing"
+
+
+@only_once
+def test_doctor_tells_a_hidden_cgroup_hierarchy_from_a_missing_one(lab):
+    inside = ("ip", "netns", "exec", lab.pair().client.name, *NOBODY)
+    row, = [row for row in lab.json("doctor", prefix=inside, exit=1) if row["check"] == "cgroups"]
+    assert "`ip netns exec` hides" in row["detail"] and "nsenter" in row["mend"]
 
 
 JSON = ["list --netns {client}", "apply --netns {client}", "restore", "plan", "profiles", "doctor",

@@ -6,13 +6,15 @@ import fcntl
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
-from lab import HERE, HOLDFAST, POLLING, Watch, check, wait_until
+from lab import HERE, HOLDFAST, POLLING, SESSION, Watch, check, wait_until
+from runs import cgroup2, cgroup_of, ended, keeper_of, under
 
 # linux/capability.h
-DAC_READ_SEARCH, NET_ADMIN, SYS_PTRACE, SYS_ADMIN = 2, 12, 19, 21
+DAC_OVERRIDE, DAC_READ_SEARCH, NET_ADMIN, SYS_PTRACE, SYS_ADMIN = 1, 2, 12, 19, 21
 THREE = ("bpf", "net_admin", "perfmon")
 only_once = pytest.mark.parametrize("family", [4], indirect=True)
 
@@ -73,11 +75,26 @@ def test_three_capabilities_are_enough_to_watch(lab):
 
 
 @only_once
-def test_three_capabilities_satisfy_doctor(lab):
-    findings = lab.json("doctor", prefix=nobody(lab.pair().client, *THREE))
+def test_rules_out_of_reach_are_said_to_be_unknown_and_not_to_be_none(lab):
+    near, _ = lab.pair().connect()
+    lab.watch("--dead-within", "20s")
+    os.chmod(lab.env["HOLDFAST_BPFFS"], 0o700)
+    prefix = nobody(lab.client, *THREE)
+    assert b"rules are not known" in lab.run("list", prefix=prefix).stderr
+    row, = lab.json("why", near.local, near.remote, prefix=prefix)
+    assert (row["rule"], row["watcher"], row["settings"]["idle"]["set_by"]) == (None, None, None)
+    assert "no-rule" not in [reason["reason"] for reason in row["prevents"]]
+    told = lab.run("why", near.local, near.remote, prefix=prefix).stdout.decode()
+    assert re.search(r"^  under +not known\n  watch +not known$", told, re.M)
+
+
+@only_once
+@pytest.mark.parametrize("more, limited", [((), {"namespaces", "probes"}),
+                                           (("net_raw",), {"namespaces"})])
+def test_three_capabilities_satisfy_doctor(lab, more, limited):
+    findings = lab.json("doctor", prefix=nobody(lab.pair().client, *THREE, *more))
     assert not [row for row in findings if row["status"] == "missing"]
-    limited = {row["check"] for row in findings if row["status"] == "limited"}
-    assert limited == {"namespaces"}
+    assert {row["check"] for row in findings if row["status"] == "limited"} == limited
 
 
 @only_once
@@ -104,6 +121,18 @@ def test_another_namespace_wants_sys_admin_and_it_says_so(lab, command):
     lab.pair()
     done = lab.run(command, "--netns", lab.server.name, prefix=nobody(lab.client, *THREE), exit=3)
     assert b"CAP_SYS_ADMIN" in done.stderr
+
+
+@only_once
+@pytest.mark.parametrize("capabilities", [(), THREE], ids=["none", "three"])
+def test_of_all_namespaces_those_in_reach_are_shown_and_the_rest_is_told(lab, capabilities):
+    near, _ = lab.pair().connect()
+    lab.apply("--dead-within", "20s")
+    prefix = nobody(lab.client, *capabilities)
+    for command, exit in ("list", 0), ("audit", 3):  # a part is not judged
+        done = lab.run(command, "--netns", "all", prefix=prefix, exit=exit)
+        assert re.search(rb"^holdfast: other network namespaces \(\d+\) are not", done.stderr, re.M)
+        assert command == "audit" or near.local in done.stdout.decode()
 
 
 # -- what root keeps
@@ -159,6 +188,22 @@ def test_a_pass_is_made_with_what_it_needs_and_no_more(lab, words, kept):
         process.wait(5)
 
 
+@only_once
+def test_the_keeper_of_a_run_keeps_what_its_passes_and_its_end_need(lab):
+    marker = f"{SESSION}-{lab.number}-keeper"
+    program = lab.popen([*under("bpf"), "sh", "-c", "read x", marker], stdin=subprocess.PIPE)
+    kept = bits(DAC_OVERRIDE, NET_ADMIN, SYS_PTRACE, SYS_ADMIN)
+    wait_until(lambda: (keeper := keeper_of(marker)) and capabilities_of(keeper) == kept, 5,
+               f"it holds {kept:#x}")
+    path = cgroup_of(program.pid)
+    group = pathlib.Path(cgroup2() + path, "one")  # of another user's, in which is one more
+    group.joinpath("two").mkdir(parents=True)
+    os.chown(group, 65534, 65534)
+    program.stdin.close()
+    assert program.wait(5) == 1
+    ended(lab, marker, path)
+
+
 # -- programs that the kernel refuses
 
 def refusing(lab, *names):
@@ -207,11 +252,10 @@ def test_without_setsockopt_the_next_pass_puts_a_weaker_value_right(lab):
 @pytest.mark.parametrize("program", [*OPTIONAL, "hf_sockops", "hf_sweep"])
 def test_doctor_names_what_the_kernel_refuses(lab, program):
     needed = {"hf_sockops": "new sockets", "hf_sweep": "open sockets"}
-    check_of, status, exit = ((needed[program], "missing", 1) if program in needed
-                              else (OPTIONAL[program][1], "limited", 0))
-    findings = lab.json("doctor", env=refusing(lab, program), exit=exit)
-    ill = {row["check"]: row["status"] for row in findings if row["status"] != "ok"}
-    assert ill == {check_of: status}
+    expected = ({needed[program]: "missing", "events": "missing"} if program in needed
+                else {OPTIONAL[program][1]: "limited"})
+    findings = lab.json("doctor", env=refusing(lab, program), exit=int(program in needed))
+    assert expected == {row["check"]: row["status"] for row in findings if row["status"] != "ok"}
 
 
 @only_once

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from lab import HOLDFAST, check
-from test_coverage import assert_planned
 
 POLICY = ("--dead-within", "20s")
 OWN = [
@@ -141,10 +140,20 @@ def test_list_shows_the_rule_after_the_watch_was_killed(lab):
     assert lab.one(near)["rule"] is None
 
 
-def test_a_second_watch_beside_the_first_is_refused(lab):
-    lab.pair().watch(*POLICY)
-    done = lab.run("watch", *POLICY, exit=4)
-    assert b"watch" in done.stderr
+@pytest.mark.parametrize("second", ["bpf", "diag"])
+@pytest.mark.parametrize("first", ["bpf", "diag"])
+def test_a_second_watch_beside_the_first_is_refused(lab, first, second):
+    """Also a wider one, and whatever either goes by: each would undo what the other did."""
+    near, _ = lab.pair().connect()
+    lab.backend = first
+    watch = lab.watch(*POLICY, "--remote", near.remote)
+    set_by_it, lab.backend = near.options(), second
+    done = lab.run("watch", "--dead-within", "10s", *lab.where(None), exit=4)
+    assert b"another watcher is running; end the other one" in done.stderr
+    assert near.options() == set_by_it
+    assert watch.stop() == 0
+    lab.watch("--dead-within", "10s").stop()
+    assert near.options()["idle"] < set_by_it["idle"]
 
 
 def test_what_apply_set_is_given_back_by_restore(lab):

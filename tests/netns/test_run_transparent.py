@@ -11,7 +11,7 @@ import time
 import pytest
 
 from lab import HOLDFAST, SESSION, Lines, wait_until
-from test_run import USER, keeper_of, only_once, script, under
+from runs import USER, keeper_of, only_once, script, under
 
 BOTH = pytest.mark.parametrize("mechanism", ["bpf", "preload"])
 # What a program sees of how it was started. Python would change some of it by itself.

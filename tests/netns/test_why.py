@@ -3,9 +3,11 @@
 import json
 import re
 import shlex
+import socket
 
 import pytest
 
+import stolen
 from lab import HOLDFAST, wait_until
 from test_errors import NOBODY
 from test_list import FIELDS
@@ -231,8 +233,14 @@ def test_unanswered_probes_raise_a_suspicion(lab):
     assert "two probes unanswered" in text(lab, near)
 
 
-def test_all_holders_are_named(lab):
+@pytest.mark.parametrize("bound", [False, True], ids=["", "bound to a device"])
+def test_all_holders_are_named(lab, bound):
     near, _ = lab.pair().connect()
+    if bound:
+        route = lab.client.run("ip", "-o", "route", "get", lab.server.address)
+        for sock in stolen.tcp_sockets(near.peer.pid):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE,
+                            route.split(" dev ")[1].split()[0].encode())
     child = near.peer.call("spawn", id=near.id, prefix=[])
     # Between fork and exec the child may still have its parent's name.
     rows = wait_until(lambda: len(r := why(lab, near)["holders"]) == 2 and r[1]["process"] ==
@@ -375,6 +383,7 @@ def test_what_another_user_holds_is_out_of_reach_without_privileges(lab):
     done = lab.run("why", near.local, near.remote, "--json", prefix=inside)
     row = json.loads(done.stdout)
     assert reasons(row) == ["privilege"] and row["settings"] is None and row["holders"] == []
+    assert row["so_far"]["rto_ms"] >= 200 and row["silent_s"] >= 0, "that sock_diag tells anybody"
 
 
 @only_ipv4

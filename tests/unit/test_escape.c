@@ -157,6 +157,27 @@ static void width_is_columns_in_any_locale(void **state)
 	}
 }
 
+static void text_is_wrapped_between_words_where_that_is_possible(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t columns, bytes, width;
+	} cases[] = {
+		{ "one two", 7, 7, 7 },	 { "one two", 6, 3, 3 }, { "one two", 3, 3, 3 },
+		{ "one two", 2, 2, 2 },	 { "onetwo", 4, 4, 4 },	 { "\u00e4\u00f6 two", 4, 4, 2 },
+		{ "one two ", 7, 7, 7 }, { "", 4, 0, 0 },
+	};
+	size_t width;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(hf_text_wrap(cases[i].text, strlen(cases[i].text),
+					      cases[i].columns, &width),
+				 cases[i].bytes);
+		assert_int_equal(width, cases[i].width);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +188,7 @@ int main(void)
 		cmocka_unit_test(invalid_utf8_is_shown_byte_by_byte),
 		cmocka_unit_test(quick_look_agrees_for_every_byte_and_place),
 		cmocka_unit_test(width_is_columns_in_any_locale),
+		cmocka_unit_test(text_is_wrapped_between_words_where_that_is_possible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

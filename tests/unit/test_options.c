@@ -190,14 +190,37 @@ static void bad_filters_are_refused_with_a_mend(void **state)
 	refuse("--pid 12x", "--pid \"12x\"", "--pid");
 	refuse("--pid 99999999999999999999", "--pid", "--pid");
 	refuse("--process systemd-resolved", "15 characters", "--process systemd-resolve\n");
-	refuse("--user=", "--user \"\"", "naming one");
-	refuse("--direction up", "\"up\"", "--direction in");
+	refuse("--user=", "--user needs a name", "without --user");
+	refuse("--direction both", "\"both\" is neither in nor out", "--direction in");
+	refuse("--remote fe80::1%eth0", "scope (%eth0)", "--remote fe80::1\n");
+	refuse("--local [fe80::1%eth0]:80", "scope (%eth0)", "--local [fe80::1]:80\n");
+	refuse("--local fe80::%eth0/64", "scope (%eth0)", "--local fe80::/64\n");
 	refuse("--audit good", "\"good\"", "--audit protected");
 	refuse("-4 -6", "exclude each other", "one of them");
-	refuse("--pid 1 --pid 2", "--pid is given twice", "once");
-	refuse("-4 -4", "-4 is given twice", "once");
+	refuse("--pid 1 --pid 2", "--pid is given twice", "only one of them");
+	refuse("-4 -4", "-4 is given twice", "only one of them");
 	refuse("10.0.0.1", "unexpected argument \"10.0.0.1\"", "without it");
 	refuse("\033[31m", "\"\\x1b[31m\"", "without it");
+}
+
+static void an_address_that_might_be_one_with_a_port_gets_a_hint(void **state)
+{
+	static const char *const plain[] = { "2001:db8::1", "::80",	  "[::1:80]",
+					     "[::1]:80",    "::1:80/128", "::1/64:80",
+					     "10.0.0.1:80", ":80",	  "1:2:3:4:5:6:7:8" };
+	char line[64];
+
+	(void)state;
+	accept("--remote ::1:80");
+	assert_int_equal(filter.match.remote.port_last, 65535);
+	assert_non_null(strstr(message, "for port 80 of ::1 write [::1]:80\n"));
+	accept("--local 2001:db8::1:443");
+	assert_non_null(strstr(message, "write [2001:db8::1]:443\n"));
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
+		snprintf(line, sizeof(line), "--remote %s", plain[i]);
+		accept(line);
+		assert_string_equal(message, "");
+	}
 }
 
 static void goals_become_settings(void **state)
@@ -251,9 +274,9 @@ static void bad_policies_are_refused_with_a_mend(void **state)
 	refuse("--interval 0", "\"0\"", "--interval 30s");
 	refuse("--count 0", "--count \"0\"", "--count");
 	refuse("--count 128", "--count \"128\"", "--count");
-	refuse("--count 2", "--count 2", "--count 3");
+	refuse("--count 2", "--count 2 is too few", "--count 3");
 	refuse("--user-timeout never", "\"never\"", "--user-timeout");
-	refuse("--idle 1 --idle 2", "--idle is given twice", "once");
+	refuse("--idle 1 --idle 2", "--idle is given twice", "only one of them");
 }
 
 /* Whatever is refused as contradictory: what it says to try is accepted. */
@@ -302,6 +325,7 @@ int main(void)
 		cmocka_unit_test(every_filter_is_taken),
 		cmocka_unit_test(states_are_named_as_ss_and_as_list_name_them),
 		cmocka_unit_test(bad_filters_are_refused_with_a_mend),
+		cmocka_unit_test(an_address_that_might_be_one_with_a_port_gets_a_hint),
 		cmocka_unit_test(goals_become_settings),
 		cmocka_unit_test(settings_alone_imply_their_own_goal),
 		cmocka_unit_test(bad_policies_are_refused_with_a_mend),

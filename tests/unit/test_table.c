@@ -22,6 +22,10 @@ static const struct hf_column name = { "name", "NAME", HF_LEFT, 0, 0 },
 			      extra = { "extra", "EXTRA", HF_LEFT, 0, 1 },
 			      first_to_go = { "gone", "GONE", HF_LEFT, 0, 2 };
 
+static const struct hf_column found = { "found", "FOUND", HF_WRAPPED, 6, 0 },
+			      mend = { "mend", "MEND", HF_WRAPPED, 6, 0 };
+
+static const struct hf_column *const wrapped[] = { &name, &found, &mend };
 static const struct hf_column *const pair[] = { &name, &value };
 static const struct hf_column *const wide[] = { &name, &path, &extra, &first_to_go };
 
@@ -326,6 +330,50 @@ static void a_narrower_one_drops_columns_by_priority(void **state)
 				    "first  /syst\u2026\n");
 }
 
+static void put_finding(struct hf_table *table, const char *what, const char *advice)
+{
+	hf_table_text(table, "disk", HF_PLAIN);
+	hf_table_text(table, what, HF_PLAIN);
+	hf_table_text(table, advice, HF_PLAIN);
+	hf_table_end_row(table);
+}
+
+static void wrapped_columns_go_on_below(void **state)
+{
+	struct terminal terminal = open_terminal(22);
+	struct hf_table *table = hf_table_open(wrapped, 3, false, terminal.screen);
+
+	(void)state;
+	put_finding(table, "it is full", "make room on it");
+	put_finding(table, "unreadable", NULL);
+	hf_table_close(&table);
+	close_terminal(&terminal);
+	assert_string_equal(output, "NAME  FOUND    MEND\n"
+				    "disk  it is    make\n"
+				    "      full     room on\n"
+				    "               it\n"
+				    "disk  unreada  -\n"
+				    "      ble\n");
+}
+
+static void the_rest_of_a_line_is_wrapped_on_a_terminal_only(void **state)
+{
+	struct terminal terminal = open_terminal(30);
+	FILE *out;
+
+	(void)state;
+	fputs("because   ", terminal.screen);
+	hf_terminal_wrap(terminal.screen, 10, "there are twenty columns left");
+	close_terminal(&terminal);
+	assert_string_equal(output, "because   there are twenty\n"
+				    "          columns left\n");
+	memset(output, 0, sizeof(output));
+	out = fmemopen(output, sizeof(output), "w");
+	hf_terminal_wrap(out, 10, "there are as many columns as anybody could wish for in a file");
+	fclose(out);
+	assert_string_equal(strchr(output, '\n'), "\n");
+}
+
 static void columns_in_the_environment_win_on_a_terminal_only(void **state)
 {
 	struct terminal terminal = open_terminal(200);
@@ -419,6 +467,8 @@ int main(void)
 		cmocka_unit_test(a_wide_terminal_shows_all),
 		cmocka_unit_test(a_narrow_terminal_cuts_what_is_flexible),
 		cmocka_unit_test(a_narrower_one_drops_columns_by_priority),
+		cmocka_unit_test(wrapped_columns_go_on_below),
+		cmocka_unit_test(the_rest_of_a_line_is_wrapped_on_a_terminal_only),
 		cmocka_unit_test(columns_in_the_environment_win_on_a_terminal_only),
 		cmocka_unit_test(colour_is_for_terminals_that_want_it),
 		cmocka_unit_test(failed_output_is_told),

@@ -165,6 +165,8 @@ static int dump(struct hf_diag_host *host, size_t i, struct hf_problem *problem)
 	struct mnl_socket *link = host->link[i].socket;
 	int result = 0;
 
+	if (!link) /* of a namespace that may not be entered */
+		return 0;
 	host->at = i;
 	if (host->rule.rule.match.direction) {
 		memset(host->listening, 0, sizeof(host->listening));
@@ -184,11 +186,11 @@ static int dump(struct hf_diag_host *host, size_t i, struct hf_problem *problem)
 int hf_diag_in_netns(struct hf_diag_host *host, size_t i, hf_netns_fn fn, void *arg,
 		     struct hf_problem *problem)
 {
-	bool foreign = host->all_netns || host->selection.netns || i > 0;
+	bool foreign = !hf_netns_is_own(&host->netns, i);
 	int result;
 
 	if (foreign && hf_netns_enter(&host->netns, i, problem))
-		return -1;
+		return hf_host_shut_out(&host->front, &host->selection, problem);
 	result = fn(arg, host->netns.entry[i].inum);
 	if (foreign && hf_netns_leave(&host->netns) && !result)
 		result = hf_problem_set(problem, HF_EXIT_FAILED, NULL,
@@ -212,30 +214,34 @@ static uint8_t read_retries2(void)
 
 static int open_link(void *arg, uint32_t netns)
 {
-	struct hf_diag_link *link = arg;
+	struct hf_diag_host *host = arg;
+	struct hf_diag_link *link = &host->link[host->links];
 
 	(void)netns;
-	link->socket = hf_diag_open();
-	link->retries2 = read_retries2();
-	return link->socket ? 0 : errno;
+	*link = (struct hf_diag_link){ .socket = hf_diag_open(), .retries2 = read_retries2() };
+	if (!link->socket)
+		return errno;
+	if (host->use == HF_USE_WATCH)
+		link->ends = hf_diag_open_ends();
+	return 0;
 }
 
 static int add_link(struct hf_diag_host *host, struct hf_problem *problem)
 {
 	struct hf_diag_link *grown = realloc(host->link, (host->links + 1) * sizeof(*grown));
-	struct hf_diag_link link;
 	int error;
 
 	if (!grown)
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
 	host->link = grown;
-	error = hf_diag_in_netns(host, host->links, open_link, &link, problem);
+	host->link[host->links] = (struct hf_diag_link){ 0 };
+	error = hf_diag_in_netns(host, host->links, open_link, host, problem);
 	if (error < 0)
 		return -1;
 	if (error)
 		return hf_problem_set(problem, HF_EXIT_MISSING, NULL, "no sock_diag: %s",
 				      strerror(error));
-	host->link[host->links++] = link;
+	host->links++;
 	return 0;
 }
 

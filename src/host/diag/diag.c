@@ -11,6 +11,7 @@
 #include "host/backend.h"
 #include "host/cgroup.h"
 #include "host/diag/pass.h"
+#include "host/memory.h"
 #include "host/privileges.h"
 
 #define SLOWEST_LOOK_MS 30000
@@ -25,8 +26,12 @@ static void close_host(struct hf_host *front)
 {
 	struct hf_diag_host *host = of(front);
 
-	for (size_t i = 0; i < host->links; i++)
-		mnl_socket_close(host->link[i].socket);
+	for (size_t i = 0; i < host->links; i++) {
+		if (host->link[i].socket)
+			mnl_socket_close(host->link[i].socket);
+		if (host->link[i].ends)
+			mnl_socket_close(host->link[i].ends);
+	}
 	free(host->link);
 	hf_netns_list_close(&host->netns);
 	hf_knowns_free(&host->knowns);
@@ -34,6 +39,8 @@ static void close_host(struct hf_host *front)
 		close(host->cgroup_root);
 	if (host->event_fd >= 0)
 		close(host->event_fd);
+	if (host->watcher >= 0)
+		close(host->watcher);
 	free(host->cgroups);
 	free(host->sighting);
 	free(host->event);
@@ -72,6 +79,17 @@ static void warn(struct hf_diag_host *host)
 					   "with --restore; user timeouts stand, as with apply");
 }
 
+/* Where watchers of this user cannot meet, there may be several. */
+static int become_watcher(struct hf_diag_host *host, struct hf_problem *problem)
+{
+	if (host->use != HF_USE_WATCH)
+		return 0;
+	host->watcher = hf_watcher_become_by_diag();
+	if (host->watcher != -EWOULDBLOCK)
+		return 0;
+	return hf_problem_set(problem, HF_EXIT_FAILED, HF_MEND_WATCHER, HF_ANOTHER_WATCHER);
+}
+
 static int open_host(struct hf_host **out, enum hf_use use, const struct hf_selection *selection,
 		     struct hf_problem *problem)
 {
@@ -81,12 +99,14 @@ static int open_host(struct hf_host **out, enum hf_use use, const struct hf_sele
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
 	host->selection = *selection;
 	host->use = use;
+	host->front.blind = true;
 	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
-	host->cgroup_root = host->netns.own_fd = host->borrowing.pidfd = -1;
+	host->cgroup_root = host->netns.own_fd = host->borrowing.pidfd = host->watcher = -1;
 	host->look_every_ms = look_every_ms(&selection->rule.goals);
 	host->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	set_rule(host);
-	if (hf_netns_list_open(&host->netns, selection->netns, problem)) {
+	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||
+	    become_watcher(host, problem)) {
 		close_host(&host->front);
 		return -1;
 	}

@@ -13,8 +13,9 @@
 #include <time.h>
 
 #define DUMP_BYTES 65536
-#define TIMER_KEEPALIVE 2 /* idiag_timer */
-#define MAPPED 12	  /* where the IPv4 address begins in ::ffff:a.b.c.d */
+#define ENDS_BYTES (8 << 20) /* a second in which 10 000 connections end; less without privileges */
+#define TIMER_KEEPALIVE 2    /* idiag_timer */
+#define MAPPED 12	     /* where the IPv4 address begins in ::ffff:a.b.c.d */
 
 struct dump {
 	hf_diag_fn fn;
@@ -139,18 +140,19 @@ static unsigned int next_sequence(void)
 	return ++sequence;
 }
 
-static int ask(struct mnl_socket *link, struct inet_diag_req_v2 request, uint16_t flags,
-	       struct dump *dump, char *buffer)
+/* One request, and all there is of an answer. */
+static int ask(struct mnl_socket *link, uint16_t type, uint16_t flags,
+	       const struct inet_diag_req_v2 *request, struct dump *dump, char *buffer)
 {
 	unsigned int sequence = next_sequence(), port = mnl_socket_get_portid(link);
 	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
 	ssize_t length;
 	int more = 1;
 
-	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	header->nlmsg_type = type;
 	header->nlmsg_flags = NLM_F_REQUEST | flags;
 	header->nlmsg_seq = sequence;
-	memcpy(mnl_nlmsg_put_extra_header(header, sizeof(request)), &request, sizeof(request));
+	memcpy(mnl_nlmsg_put_extra_header(header, sizeof(*request)), request, sizeof(*request));
 	if (mnl_socket_sendto(link, header, header->nlmsg_len) < 0)
 		return -errno;
 	while (more > 0) {
@@ -180,10 +182,28 @@ int hf_diag_dump(struct mnl_socket *link, uint32_t states, hf_diag_fn fn, void *
 
 	for (size_t i = 0; !failed && !dump.result && i < sizeof(families); i++) {
 		request.sdiag_family = families[i];
-		failed = ask(link, request, NLM_F_DUMP, &dump, buffer);
+		failed = ask(link, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, &dump, buffer);
 	}
 	free(buffer);
 	return failed ? failed : dump.result;
+}
+
+/* One of one connection, with what its record knows of its name. */
+static int ask_of(struct mnl_socket *link, uint16_t type, uint16_t flags,
+		  const struct hf_record *record, const struct inet_diag_sockid *id,
+		  struct dump *dump)
+{
+	const struct inet_diag_req_v2 request = {
+		.sdiag_family = record->family == HF_IPV4 ? AF_INET : AF_INET6,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = UINT32_MAX,
+		.id = *id,
+	};
+	char *buffer = malloc(DUMP_BYTES);
+	int failed = buffer ? ask(link, type, flags, &request, dump, buffer) : -ENOMEM;
+
+	free(buffer);
+	return failed;
 }
 
 static int note_state(void *arg, const struct hf_diag_socket *socket)
@@ -194,21 +214,47 @@ static int note_state(void *arg, const struct hf_diag_socket *socket)
 
 bool hf_diag_lives(struct mnl_socket *link, const struct hf_diag_socket *socket)
 {
-	struct inet_diag_req_v2 request = {
-		.sdiag_family = socket->record.family == HF_IPV4 ? AF_INET : AF_INET6,
-		.sdiag_protocol = IPPROTO_TCP,
-		.idiag_states = UINT32_MAX,
-		.id = socket->id,
-	};
 	uint8_t state = HF_CLOSE;
 	struct dump dump = { .fn = note_state, .arg = &state };
-	char *buffer = malloc(DUMP_BYTES);
-	int failed = buffer ? ask(link, request, 0, &dump, buffer) : -ENOMEM;
+	int failed = ask_of(link, SOCK_DIAG_BY_FAMILY, 0, &socket->record, &socket->id, &dump);
 
-	free(buffer);
 	if (failed)
 		return failed != -ENOENT && failed != -ESTALE;
 	return state != HF_CLOSE && state != HF_TIME_WAIT;
+}
+
+struct mnl_socket *hf_diag_open_ends(void)
+{
+	const unsigned int groups = 1 << (SKNLGRP_INET_TCP_DESTROY - 1) |
+				    1 << (SKNLGRP_INET6_TCP_DESTROY - 1);
+	struct mnl_socket *ends = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	const int bytes = ENDS_BYTES;
+	int fd;
+
+	if (!ends)
+		return NULL;
+	if (mnl_socket_bind(ends, groups, MNL_SOCKET_AUTOPID) < 0) {
+		mnl_socket_close(ends);
+		return NULL;
+	}
+	fd = mnl_socket_get_fd(ends);
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	return ends;
+}
+
+void hf_diag_read_ends(struct mnl_socket *ends, hf_diag_fn fn, void *arg)
+{
+	struct dump dump = { .fn = fn, .arg = arg };
+	char *buffer = malloc(DUMP_BYTES);
+	ssize_t length = 0;
+
+	while (buffer && (length >= 0 || errno == EINTR || errno == ENOBUFS)) {
+		length = mnl_socket_recvfrom(ends, buffer, DUMP_BYTES);
+		if (length > 0)
+			mnl_cb_run(buffer, (size_t)length, 0, 0, take_message, &dump);
+	}
+	free(buffer);
 }
 
 int hf_diag_refresh(int fd, struct hf_diag_socket *socket)
@@ -221,4 +267,74 @@ int hf_diag_refresh(int fd, struct hf_diag_socket *socket)
 	socket->record.state = info.tcpi_state;
 	read_info(&info, socket);
 	return 0;
+}
+
+/* ------ of one that eBPF told of */
+
+static void put_address(uint8_t family, const struct hf_address *address, uint32_t words[4])
+{
+	if (family == HF_IPV4)
+		memcpy(words, address->byte + MAPPED, 4);
+	else
+		memcpy(words, address->byte, sizeof(address->byte));
+}
+
+static struct inet_diag_sockid name_of(const struct hf_record *record)
+{
+	struct inet_diag_sockid id = {
+		.idiag_sport = htons(record->local_port),
+		.idiag_dport = htons(record->remote_port),
+		.idiag_cookie = { (uint32_t)record->cookie, (uint32_t)(record->cookie >> 32) },
+	};
+
+	put_address(record->family, &record->local, id.idiag_src);
+	put_address(record->family, &record->remote, id.idiag_dst);
+	return id;
+}
+
+/* With a link of its own. */
+static int ask_once(uint16_t type, uint16_t flags, const struct hf_record *record,
+		    const struct inet_diag_sockid *id, struct dump *dump)
+{
+	struct mnl_socket *link = hf_diag_open();
+	int failed;
+
+	if (!link)
+		return -errno;
+	failed = ask_of(link, type, flags, record, id, dump);
+	mnl_socket_close(link);
+	return failed;
+}
+
+struct sought {
+	uint64_t cookie;
+	uint32_t inode;
+};
+
+static int note_inode(void *arg, const struct hf_diag_socket *socket)
+{
+	struct sought *sought = arg;
+
+	if (socket->record.cookie == sought->cookie)
+		sought->inode = socket->inode;
+	return 0;
+}
+
+/* Dumped are those of the same ports: to be looked up, one bound to a device wants it to be named. */
+uint32_t hf_diag_inode(const struct hf_record *record)
+{
+	struct sought sought = { .cookie = record->cookie };
+	struct dump dump = { .fn = note_inode, .arg = &sought };
+	struct inet_diag_sockid id = name_of(record);
+
+	return ask_once(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, record, &id, &dump) ? 0 : sought.inode;
+}
+
+int hf_diag_destroy(const struct hf_record *record)
+{
+	struct inet_diag_sockid id = name_of(record);
+	struct dump ignored = { 0 };
+
+	id.idiag_if = record->numbers.device;
+	return ask_once(SOCK_DESTROY, NLM_F_ACK, record, &id, &ignored);
 }

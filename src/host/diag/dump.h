@@ -32,7 +32,28 @@ int hf_diag_dump(struct mnl_socket *link, uint32_t states, hf_diag_fn fn, void *
 /* Is this very socket still connected? True where that cannot be told. */
 bool hf_diag_lives(struct mnl_socket *link, const struct hf_diag_socket *socket);
 
+/*
+ * A link that is told of each socket of the thread's namespace once nobody holds it any more, as it
+ * was then, no privilege needed; NULL with errno. Reading never waits; what was too much to be kept is
+ * lost.
+ */
+struct mnl_socket *hf_diag_open_ends(void);
+void hf_diag_read_ends(struct mnl_socket *ends, hf_diag_fn fn, void *arg);
+
 /* From a descriptor of the same socket: state, silence, what is unanswered; 0 or -errno. */
 int hf_diag_refresh(int fd, struct hf_diag_socket *socket);
+
+/* Of one connection, whose record holds the cookie; in the namespace that the thread is in: */
+
+/* The inode number that /proc/PID/fd shows of its socket, 0 = unknown or held by nobody. */
+uint32_t hf_diag_inode(const struct hf_record *record);
+
+/*
+ * End it from outside, as `ss -K` does: the program is told ECONNABORTED, the peer gets a RST. The
+ * record must hold the device, too (HF_GATHER_NUMBERS). 0 or -errno: -ENOENT where it is gone, or
+ * the kernel's module tcp_diag is not there, -EOPNOTSUPP where the kernel was built without
+ * CONFIG_INET_DIAG_DESTROY, -EPERM without CAP_NET_ADMIN.
+ */
+int hf_diag_destroy(const struct hf_record *record);
 
 #endif

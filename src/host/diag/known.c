@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How a connection ended is read off two looks at it: the last one while it lived, at most about a
- * second old, and, where its program has not closed its descriptor yet, one after the end. Nothing is
- * taken from the program for that: to read SO_ERROR would be to steal it.
+ * second old, and one after the end. Nothing is taken from the program for that: to read SO_ERROR
+ * would be to steal it. Where its program has not closed its descriptor yet:
  *
  *	a segment came, but	reset: RST is counted as a segment received, and as heard it is not
  *	nothing was heard
@@ -12,6 +12,10 @@
  *	a timeout had run out	ICMP error, too
  *	nothing came,		destroyed, if it was connected until then
  *	no timeout had
+ *
+ * Where it has, the kernel tells how the socket was when it was let go of, at a time that is not known.
+ * That a timeout had run out is told by that alone; of the rest it cannot be known whether the program
+ * closed it before or after.
  */
 #include "host/diag/known.h"
 
@@ -67,6 +71,7 @@ void hf_knowns_drop(struct hf_knowns *knowns, hf_known_fn fn, void *arg)
 		}
 		*at = known->next;
 		tdelete(known, &knowns->tree, compare);
+		free(known->final);
 		free(known);
 	}
 }
@@ -104,7 +109,7 @@ static bool in_flight_ran_out(const struct hf_record *last, uint32_t retransmits
 	return retransmits >= last->retries2;
 }
 
-/* Its program has let go of it already: all there is to go by is how it was before. */
+/* All there is to go by is how it was before. */
 static int end_unseen(const struct hf_known *known, uint64_t silent_ms)
 {
 	const struct hf_record *last = &known->last.record;
@@ -118,21 +123,44 @@ static int end_unseen(const struct hf_known *known, uint64_t silent_ms)
 	return in_flight_ran_out(last, last->retransmits, silent_ms) ? -ETIMEDOUT : 0;
 }
 
+static bool was_connected(const struct hf_known *known)
+{
+	return HF_STATES_JUDGED >> known->last.record.state & 1;
+}
+
+int hf_known_end_let_go(const struct hf_known *known, uint64_t now_ms)
+{
+	const struct hf_record *last = &known->last.record, *final;
+	uint64_t silent_ms = now_ms - known->heard_ms;
+
+	if (!known->final)
+		return end_unseen(known, silent_ms);
+	final = &known->final->record;
+	if (!was_connected(known))
+		return 0;
+	if (idle_ran_out(&last->settings, final->unanswered, final->silent_ms))
+		return ETIMEDOUT;
+	if (in_flight_ran_out(last, final->retransmits, final->silent_ms))
+		return -ETIMEDOUT;
+	/* Silent for longer than since the last look, so that what came since was not heard. */
+	if (final->silent_ms > silent_ms - last->silent_ms &&
+	    known->final->segments > known->last.segments)
+		return -ECONNRESET;
+	return 0;
+}
+
 int hf_known_end(const struct hf_known *known, const struct hf_diag_socket *final, uint64_t now_ms)
 {
 	const struct hf_record *last = &known->last.record;
 	uint64_t silent_ms = now_ms - known->heard_ms;
-	bool connected = HF_STATES_JUDGED >> last->state & 1;
 
-	if (!final)
-		return end_unseen(known, silent_ms);
 	if (now_ms - final->record.silent_ms > known->heard_ms + SLOP_MS)
-		return connected && last->state != HF_FIN_WAIT2 ? -ECONNRESET : 0;
+		return was_connected(known) && last->state != HF_FIN_WAIT2 ? -ECONNRESET : 0;
 	if (final->segments > known->last.segments)
 		return last->state == HF_CLOSE_WAIT ? EPIPE : ECONNRESET;
 	if (idle_ran_out(&last->settings, final->record.unanswered, silent_ms))
 		return ETIMEDOUT;
 	if (in_flight_ran_out(last, final->record.retransmits, silent_ms))
 		return -ETIMEDOUT;
-	return connected ? ECONNABORTED : 0;
+	return was_connected(known) ? ECONNABORTED : 0;
 }

@@ -152,7 +152,7 @@ static void count(struct hf_diag_host *host, const struct hf_record *r)
 	host->counters.matched++;
 	host->counters.outcome[r->outcome]++;
 	if (r->flags & HF_RECORD_TIMEOUT_LATER)
-		host->counters.later++;
+		host->counters.later[r->outcome]++;
 	if (r->outcome == HF_OUTCOME_PROBING)
 		host->counters.waiting++;
 }
@@ -211,8 +211,9 @@ static bool is_worked_on(const struct hf_diag_host *host, const struct hf_sighti
 
 /* ------ those that are gone */
 
-static void queue_end(struct hf_diag_host *host, const struct hf_known *known, int error,
-		      uint64_t now_ms)
+/* The state is the last one while it lived; final: how it was after that, NULL = not known. */
+static void queue_end(struct hf_diag_host *host, const struct hf_known *known,
+		      const struct hf_diag_socket *final, int error, uint64_t now_ms)
 {
 	struct hf_wire_event *grown =
 		realloc(host->event, (host->events + 1) * sizeof(*host->event));
@@ -232,17 +233,78 @@ static void queue_end(struct hf_diag_host *host, const struct hf_known *known, i
 	r = &host->event[host->events++].record;
 	fill_memory(&known->hold, r);
 	r->silent_ms = (uint32_t)(now_ms - known->heard_ms);
+	if (final) {
+		r->unanswered = final->record.unanswered;
+		r->retransmits = final->record.retransmits;
+	}
+	if (final && final == known->final)
+		r->silent_ms = final->record.silent_ms; /* not until now: until it was let go of */
 	eventfd_write(host->event_fd, 1);
+}
+
+struct ends {
+	struct hf_diag_host *host;
+	uint32_t netns;
+};
+
+static int note_end(void *arg, const struct hf_diag_socket *socket)
+{
+	const struct ends *ends = arg;
+	struct hf_known *known =
+		hf_known_find(&ends->host->knowns, ends->netns, socket->record.cookie);
+
+	if (!known || known->final)
+		return 0;
+	known->final = malloc(sizeof(*socket));
+	if (known->final)
+		*known->final = *socket;
+	return 0;
+}
+
+static void hear_ends(struct hf_diag_host *host)
+{
+	for (size_t i = 0; i < host->links; i++) {
+		struct ends ends = { host, host->netns.entry[i].inum };
+
+		if (host->link[i].ends)
+			hf_diag_read_ends(host->link[i].ends, note_end, &ends);
+	}
+}
+
+/* Its socket after the end, where its program holds it still. */
+static bool look_after(struct hf_diag_host *host, const struct hf_known *known,
+		       struct hf_diag_socket *out)
+{
+	bool held;
+	int fd;
+
+	if (known->file.fd < 0)
+		return false;
+	fd = hf_files_borrow(&host->borrowing, &known->file, known->last.record.cookie);
+	if (fd < 0)
+		return false;
+	*out = known->last;
+	held = !hf_diag_refresh(fd, out);
+	close(fd);
+	return held;
+}
+
+/* What is told of its end may come a moment later than it is gone. */
+static bool is_awaited(const struct hf_diag_host *host, struct hf_known *known)
+{
+	if (known->final || known->awaited || !host->link[known->link].ends)
+		return false;
+	known->awaited = true;
+	return true;
 }
 
 /* It was not in the dump: it is gone, or was missed while others came and went. */
 static bool is_gone(void *arg, struct hf_known *known)
 {
 	struct hf_diag_host *host = arg;
-	struct hf_diag_socket final = known->last;
+	struct hf_diag_socket after, *final = known->final;
 	uint64_t now_ms;
-	bool held = false;
-	int fd, error;
+	int error;
 
 	if (known->pass == host->pass)
 		return false;
@@ -250,21 +312,15 @@ static bool is_gone(void *arg, struct hf_known *known)
 		known->pass = host->pass;
 		return false;
 	}
-	fd = known->file.fd < 0 ?
-		     -1 :
-		     hf_files_borrow(&host->borrowing, &known->file, known->last.record.cookie);
+	if (look_after(host, known, &after))
+		final = &after;
+	else if (is_awaited(host, known))
+		return false;
 	now_ms = hf_diag_clock_ms();
-	if (fd >= 0) {
-		held = !hf_diag_refresh(fd, &final);
-		close(fd);
-	}
-	error = hf_known_end(known, held ? &final : NULL, now_ms);
-	if (held) { /* the state is the last one while it lived */
-		known->last.record.unanswered = final.record.unanswered;
-		known->last.record.retransmits = final.record.retransmits;
-	}
+	error = final == &after ? hf_known_end(known, final, now_ms) :
+				  hf_known_end_let_go(known, now_ms);
 	if (known->hold.held)
-		queue_end(host, known, error, now_ms);
+		queue_end(host, known, final, error, now_ms);
 	return true;
 }
 
@@ -292,7 +348,8 @@ static void begin(struct hf_diag_host *host, unsigned int mode)
 	host->mode = mode;
 	host->pass++;
 	host->now_ms = hf_diag_clock_ms();
-	c->visited = c->matched = c->later = c->waiting = 0;
+	c->visited = c->matched = c->waiting = 0;
+	memset(c->later, 0, sizeof(c->later));
 	memset(c->outcome, 0, sizeof(c->outcome));
 }
 
@@ -311,6 +368,7 @@ int hf_diag_pass(struct hf_diag_host *host, unsigned int mode, hf_record_fn fn, 
 		if (is_worked_on(host, &host->sighting[i]))
 			result = work(host, &host->sighting[i], fn, arg);
 	}
+	hear_ends(host);
 	if (!result && host->use == HF_USE_WATCH && does(host, HF_MODE_ACT))
 		hf_knowns_drop(&host->knowns, is_gone, host);
 	hf_files_let_go(&host->borrowing);

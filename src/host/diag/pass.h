@@ -12,6 +12,7 @@ struct hf_sighting; /* a socket in a pass */
 /* A network namespace and the link to it. */
 struct hf_diag_link {
 	struct mnl_socket *socket;
+	struct mnl_socket *ends; /* of a watch; NULL = it is not told */
 	uint8_t retries2;
 };
 
@@ -49,6 +50,7 @@ struct hf_diag_host {
 	struct hf_wire_event *event; /* told of by no one yet */
 	size_t events;
 	int event_fd;
+	int watcher; /* holds the lock, < 0 = there is none */
 };
 
 int hf_diag_pass(struct hf_diag_host *host, unsigned int mode, hf_record_fn fn, void *arg,
