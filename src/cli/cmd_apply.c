@@ -14,8 +14,8 @@ static const struct argp argp = {
 	       "of a program's own that meet the goals stay, weaker ones are replaced as a "
 	       "whole, and no bound gets longer. `holdfast restore` gives everything back.\v"
 	       "A fixed user timeout: nobody is there afterwards to arm one only while data is "
-	       "unanswered, as `holdfast watch` does, so TCP_USER_TIMEOUT is set for good, to "
-	       "idle + count * interval. Mind what that means: it decides in place of the "
+	       "unanswered, as `holdfast watch` does, so TCP_USER_TIMEOUT is set for good, also "
+	       "where the rest stays, to idle + count * interval. Mind what that means: it decides in place of the "
 	       "count; a living peer whose window stays closed that long is ended, too. "
 	       "Connections silent for longer than (count - 2) * interval are spared it, since "
 	       "one lost probe would end them: apply again once they were heard, or use watch.",
@@ -30,11 +30,7 @@ static int take(void *arg, const struct hf_record *record)
 
 static int summarize(const struct hf_counters *counters)
 {
-	hf_outcome_print(counters, "no connection matches");
-	if (counters->later)
-		printf("%llu of them without a user timeout: silent for too long to be given one "
-		       "safely\n",
-		       (unsigned long long)counters->later);
+	hf_outcome_print(counters, "no connection matches", stdout);
 	return counters->outcome[HF_OUTCOME_FAILED] ? HF_EXIT_FAILED : HF_EXIT_DONE;
 }
 

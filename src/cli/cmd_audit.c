@@ -146,6 +146,7 @@ static int run(int argc, char **argv)
 	if (hf_request_select(&request, "audit", &selection, &problem))
 		return hf_command_fail(&problem);
 	selection.gathers = HF_GATHER_OWNER | HF_GATHER_BOUNDS;
+	selection.in_reach = true;
 	audit.policy = request.policy.given ? &selection.rule.goals : NULL;
 	if (hf_host_open(&host, HF_USE_LOOK, &selection, &problem))
 		return hf_command_fail(&problem);
@@ -160,6 +161,9 @@ static int run(int argc, char **argv)
 		exit = HF_EXIT_BAD_NEWS;
 	if (!failed && audit.hidden)
 		exit = hf_connection_say_hidden(audit.hidden, "judged", exit);
+	hf_connection_say_shut(hf_host_shut(host), "judged");
+	if (!exit && hf_host_shut(host))
+		exit = HF_EXIT_MISSING;
 	hf_host_close(&host);
 	free(audit.programs.tally);
 	free(audit.rules.tally);

@@ -11,9 +11,9 @@
 #include "host/doctor.h"
 
 static const struct hf_column status = { "status", "STATUS", HF_LEFT, 0, 0 },
-			      check = { "check", "CHECK", HF_LEFT, 0, 0 },
-			      detail = { "detail", "WHAT WAS FOUND", HF_LEFT, 24, 0 },
-			      mend = { "mend", "WHAT TO DO", HF_LEFT, 24, 0 };
+			      check = { "check", "CHECK", HF_WRAPPED, 12, 0 },
+			      detail = { "detail", "WHAT WAS FOUND", HF_WRAPPED, 16, 0 },
+			      mend = { "mend", "WHAT TO DO", HF_WRAPPED, 16, 0 };
 static const struct hf_column *const columns[] = { &status, &check, &detail, &mend };
 
 struct doctor_options {

@@ -95,7 +95,7 @@ static int choose_columns(const struct list_options *options, struct hf_columns 
 static int list_connections(const struct list_options *options, struct list *list,
 			    struct hf_selection *selection, struct hf_problem *problem)
 {
-	int failed;
+	int failed, exit;
 
 	if (hf_host_open(&list->host, HF_USE_LOOK, selection, problem))
 		return hf_command_fail(problem);
@@ -107,10 +107,9 @@ static int list_connections(const struct list_options *options, struct list *lis
 	if (!list->table)
 		return hf_command_output(-ENOMEM);
 	failed = hf_host_pass(list->host, HF_MODE_SHOW | HF_MODE_OWNERS, show, list, problem);
-	if (!failed)
-		return hf_command_output(hf_table_close(&list->table));
-	hf_table_close(&list->table);
-	return hf_command_fail(problem);
+	exit = hf_command_output(hf_table_close(&list->table));
+	hf_connection_say_shut(hf_host_shut(list->host), "shown");
+	return failed ? hf_command_fail(problem) : exit;
 }
 
 static int run(int argc, char **argv)
@@ -128,6 +127,7 @@ static int run(int argc, char **argv)
 		return hf_command_fail(&problem);
 	list.policy = options.request.policy.given ? &selection.rule.goals : NULL;
 	selection.gathers = list.columns.gathers;
+	selection.in_reach = true;
 	exit = list_connections(&options, &list, &selection, &problem);
 	hf_host_close(&list.host);
 	return exit;

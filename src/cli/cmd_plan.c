@@ -10,6 +10,7 @@
 
 #include "cli/options.h"
 #include "cli/options_parse.h"
+#include "cli/table.h"
 
 #define DAY 86400.0
 #define SEGMENT 52 /* bytes: IPv4 20, TCP 20, timestamps 12 */
@@ -112,12 +113,13 @@ static void row(const char *what, const char *value, const char *format, ...)
 static void row(const char *what, const char *value, const char *format, ...)
 {
 	va_list arguments;
+	char why[160];
 
 	printf("  %-16s%-10s", what, value);
 	va_start(arguments, format);
-	vprintf(format, arguments);
+	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	putchar('\n');
+	hf_terminal_wrap(stdout, 2 + 16 + 10, why);
 }
 
 static void seconds_row(const char *what, uint64_t ms, const char *why)
@@ -161,9 +163,9 @@ static void print_settings(const struct plan *plan)
 		row("user timeout", value, "as given, standing");
 	else
 		row("user timeout", value,
-		    "%us + %u x %us, fixed, by apply; watch arms one only while a\n%28s"
+		    "%us + %u x %us, fixed, by apply; watch arms one only while a "
 		    "retransmission is unanswered",
-		    settings->idle, settings->count, settings->interval, "");
+		    settings->idle, settings->count, settings->interval);
 }
 
 static void print_in_flight(const struct plan *plan)

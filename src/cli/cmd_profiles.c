@@ -23,8 +23,9 @@ static const struct hf_column *const columns[] = {
 
 static const char l7_note[] =
 	"\nSeconds. IDLE, INTERVAL and COUNT are what --keep-open NAME alone makes of it.\n"
-	"Proxies that end TCP and applications have timers of their own (AWS ALB 60 s, Cloudflare\n"
-	"Gateway 270 s, Azure Redis 10 min): TCP keepalive does not reset them.\n";
+	"Proxies that end TCP and applications have timers of their own (AWS ALB 60 s,\n"
+	"Cloudflare Gateway 270 s, Azure Redis 10 min): TCP keepalive does not reset\n"
+	"them.\n";
 
 static void add_row(struct hf_table *table, const struct hf_profile *profile)
 {

@@ -40,7 +40,7 @@ static int give_back(struct hf_host *host, bool json, struct hf_problem *problem
 	if (failed)
 		return hf_command_fail(problem);
 	if (!json)
-		hf_outcome_print(hf_host_counters(host), "nothing to give back");
+		hf_outcome_print(hf_host_counters(host), "nothing to give back", stdout);
 	if (hf_host_counters(host)->outcome[HF_OUTCOME_FAILED])
 		return HF_EXIT_FAILED;
 	return written;

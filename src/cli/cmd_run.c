@@ -55,7 +55,7 @@ static error_t parse_backend(const struct argp_state *state, const char *text, e
 		*out = PRELOAD;
 	else
 		return hf_option_error(state, "--backend bpf or --backend preload",
-				       "--backend \"%s\" is none", text);
+				       "--backend \"%s\" is neither bpf nor preload", text);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/escape.h"
 #include "cli/options_parse.h"
 #include "cli/why.h"
+#include "host/diag/dump.h"
 
 #define ALL_STATES 0x1ffeu /* 1..12 */
 #define FOUND 32	   /* in so many namespaces at once */
@@ -171,7 +172,7 @@ static int look(void *arg, const struct hf_record *record)
 	if (search->founds < FOUND)
 		search->found[search->founds++] = (struct found){
 			.record = *record,
-			.inode = record->flags & HF_RECORD_FULL ? hf_socket_inode(record) : 0,
+			.inode = record->flags & HF_RECORD_FULL ? hf_diag_inode(record) : 0,
 			.swapped = !straight,
 		};
 	return 0;

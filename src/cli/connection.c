@@ -52,6 +52,15 @@ int hf_connection_say_hidden(uint64_t count, const char *done, int exit)
 	return exit ? exit : HF_EXIT_MISSING;
 }
 
+void hf_connection_say_shut(unsigned int count, const char *done)
+{
+	if (count)
+		fprintf(stderr,
+			"holdfast: other network namespaces (%u) are not %s, as they may not be "
+			"entered; run as root, or with CAP_SYS_ADMIN\n",
+			count, done);
+}
+
 const char *hf_verdict_name(enum hf_verdict verdict)
 {
 	static const char *const names[] = {

@@ -2,6 +2,7 @@
 #include "cli/dump.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 static void dump_option(const char *command, const struct argp_option *option)
@@ -14,13 +15,19 @@ static void dump_option(const char *command, const struct argp_option *option)
 		printf("%s\t-%c\t%s\t%s\n", command, option->key, argument, option->doc);
 }
 
+/* Neither a heading nor hidden. */
+static bool is_listed(const struct argp_option *option)
+{
+	return (option->name || option->key) && !(option->flags & OPTION_HIDDEN);
+}
+
 static void dump_argp(const char *command, const struct argp *argp)
 {
 	const struct argp_option *option = argp->options;
 	const struct argp_child *child = argp->children;
 
 	for (; option && (option->name || option->key || option->doc); option++)
-		if (option->name || option->key) /* else a heading */
+		if (is_listed(option))
 			dump_option(command, option);
 	for (; child && child->argp; child++)
 		dump_argp(command, child->argp);

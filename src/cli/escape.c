@@ -203,3 +203,14 @@ size_t hf_text_width(const char *text, size_t length)
 	hf_text_fit(text, length, SIZE_MAX, &width);
 	return width;
 }
+
+size_t hf_text_wrap(const char *text, size_t length, size_t columns, size_t *width)
+{
+	size_t fits = hf_text_fit(text, length, columns, width), end = fits;
+
+	if (fits == length)
+		return length;
+	while (end && text[end] != ' ')
+		end--;
+	return end ? hf_text_fit(text, end, columns, width) : fits;
+}

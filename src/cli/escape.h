@@ -27,4 +27,7 @@ size_t hf_text_width(const char *text, size_t length);
 /* Bytes of the longest leading part that fits in so many columns; *width = columns it takes. */
 size_t hf_text_fit(const char *text, size_t length, size_t columns, size_t *width);
 
+/* The same, but ending before a blank, unless not even one word fits; columns > 1. */
+size_t hf_text_wrap(const char *text, size_t length, size_t columns, size_t *width);
+
 #endif

@@ -317,7 +317,7 @@ static size_t print_cell(struct hf_lines *lines, struct cell *cell, enum hf_alig
 	else
 		out = put_text(out, cell, columns);
 	lines->output.used = (size_t)(out - lines->output.data);
-	return align == HF_LEFT ? GAP + columns - cell->size.width : GAP;
+	return align == HF_RIGHT ? GAP : GAP + columns - cell->size.width;
 }
 
 static void end_line(struct hf_lines *lines)
@@ -345,6 +345,63 @@ static const char *print_row(struct hf_lines *lines, const char *cells, const st
 	}
 	end_line(lines);
 	return cells;
+}
+
+/* What of a cell goes into this line; the cell is left with the rest. */
+static struct cell take_line(struct cell *cell, enum hf_align align, uint32_t columns)
+{
+	struct cell line = *cell;
+	size_t taken = cell->size.bytes, width = cell->size.width;
+
+	if (align == HF_WRAPPED)
+		taken = hf_text_wrap(cell->text, cell->size.bytes, columns, &width);
+	line.size = (struct sizes){ (uint32_t)taken, (uint32_t)width };
+	while (taken < cell->size.bytes && cell->text[taken] == ' ')
+		taken++;
+	cell->text += taken;
+	cell->size.bytes -= (uint32_t)taken;
+	return line;
+}
+
+/* As many lines as its longest cell takes; otherwise as print_row. */
+static const char *print_wrapped(struct hf_lines *lines, const char *cells, const struct fit *fit,
+				 bool colour)
+{
+	struct cell left[HF_TABLE_COLUMNS], cell;
+	bool more = true;
+
+	for (unsigned int i = 0; i < lines->count; i++)
+		cells = unpack(cells, &left[i]);
+	while (more) {
+		size_t blanks = 0;
+
+		more = false;
+		for (unsigned int i = 0; i < lines->count; i++) {
+			enum hf_align align = lines->columns[i]->align;
+
+			if (!fit[i].shown)
+				continue;
+			cell = take_line(&left[i], align, fit[i].width);
+			more |= left[i].size.bytes > 0;
+			if (cell.size.bytes)
+				blanks = print_cell(lines, &cell, align, fit[i].width, blanks,
+						    colour);
+			else
+				blanks += fit[i].width + GAP;
+		}
+		end_line(lines);
+	}
+	return cells;
+}
+
+/* Does a column want more than it gets, and goes on in further lines then? */
+static bool wraps(const struct hf_lines *lines, const struct fit *fit)
+{
+	for (unsigned int i = 0; i < lines->count; i++)
+		if (lines->columns[i]->align == HF_WRAPPED && fit[i].shown &&
+		    fit[i].width < lines->widest[i])
+			return true;
+	return false;
 }
 
 static void print_heading(struct hf_lines *lines, const struct fit *fit, bool colour)
@@ -384,6 +441,7 @@ long hf_lines_print(struct hf_lines *lines, FILE *out)
 	const char *cells = lines->cells.data;
 	bool colour = hf_colour_wanted(out);
 	struct fit fit[HF_TABLE_COLUMNS] = { 0 };
+	bool wrapped;
 
 	if (lines->error)
 		return -lines->error;
@@ -391,8 +449,10 @@ long hf_lines_print(struct hf_lines *lines, FILE *out)
 	if (!lines->headed)
 		print_heading(lines, fit, colour);
 	lines->headed = true;
+	wrapped = wraps(lines, fit);
 	for (; lines->printed < lines->rows; lines->printed++) {
-		cells = print_row(lines, cells, fit, colour);
+		cells = wrapped ? print_wrapped(lines, cells, fit, colour) :
+				  print_row(lines, cells, fit, colour);
 		if (lines->output.used >= OUTPUT)
 			flush(lines, out);
 	}

@@ -19,7 +19,6 @@ const struct hf_command *const hf_commands[] = {
 };
 
 #define NAME_MAX_SHOWN 40
-#define NAME_NEAR 2 /* changes that still make it a slip of the fingers */
 
 static int print_help(void)
 {
@@ -69,11 +68,12 @@ static unsigned int distance(const char *a, const char *b)
 	return row[columns];
 }
 
+/* The command it may be a slip of the fingers for: with less than half of its letters changed. */
 static int unknown(const char *name)
 {
 	struct hf_problem problem;
 	const char *nearest = NULL;
-	unsigned int nearest_distance = NAME_NEAR + 1;
+	unsigned int nearest_distance = ((unsigned int)strlen(name) + 1) / 2;
 
 	for (const struct hf_command *const *command = hf_commands; *command; command++) {
 		unsigned int changes = distance(name, (*command)->name);

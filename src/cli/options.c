@@ -25,6 +25,17 @@ error_t hf_option_error(const struct argp_state *state, const char *mend, const 
 	return EINVAL;
 }
 
+void hf_option_warn(const struct argp_state *state, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(state->err_stream, "%s: ", state->name);
+	va_start(arguments, format);
+	vfprintf(state->err_stream, format, arguments);
+	va_end(arguments);
+	fputc('\n', state->err_stream);
+}
+
 error_t hf_option_once(struct argp_state *state, const struct argp_option *options, int key)
 {
 	unsigned int index = 0;
@@ -35,9 +46,9 @@ error_t hf_option_once(struct argp_state *state, const struct argp_option *optio
 	bit = (uintptr_t)1 << index;
 	if (seen & bit) {
 		if (options[index].name)
-			return hf_option_error(state, "once", "--%s is given twice",
+			return hf_option_error(state, "only one of them", "--%s is given twice",
 					       options[index].name);
-		return hf_option_error(state, "once", "-%c is given twice", key);
+		return hf_option_error(state, "only one of them", "-%c is given twice", key);
 	}
 	state->hook = (void *)(seen | bit);
 	return 0;

@@ -40,6 +40,9 @@ struct hf_output_options {
 /* Children for a command's argp: input is the struct of the same name. */
 extern const struct argp hf_filter_argp, hf_policy_argp, hf_output_argp;
 
+/* FILTER without --state and --audit, which do not go with connections as they come. */
+extern const struct argp hf_filter_watch_argp;
+
 /* Parser and children of a command that takes output options only: its input is their struct. */
 error_t hf_output_parse(int key, char *argument, struct argp_state *state);
 extern const struct argp_child hf_output_children[];

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/options_parse.h"
@@ -18,8 +19,8 @@ enum {
 	USER,
 	CGROUP,
 	NETNS,
-	STATE,
 	DIRECTION,
+	STATE,
 	AUDIT,
 };
 
@@ -37,15 +38,28 @@ static const struct argp_option options_table[] = {
 	{ "netns", NETNS, "NETNS", 0,
 	  "In this network namespace (name or path), or in \"all\"; by default in the caller's own",
 	  0 },
-	{ "state", STATE, "STATE", 0,
-	  "In one of these TCP states, as ss names them, with commas between them; also all, "
-	  "connected (the default), synchronized",
-	  0 },
 	{ "direction", DIRECTION, "in|out", 0, "Accepted here (in) or connected from here (out)",
 	  0 },
 	{ 0, '4', 0, 0, "IPv4 only", 0 },
 	{ 0, '6', 0, 0, "IPv6 only, v4-mapped sockets included, as in ss", 0 },
-	{ "audit", AUDIT, "VERDICT", 0, "Found to be protected, slow or unprotected", 0 },
+	{ 0 },
+};
+
+/* What is so at the moment of looking. */
+static const struct argp_option moment_table[] = {
+	{ "state", STATE, "STATE", 0,
+	  "In one of these TCP states, as ss names them, with commas between them; also all, "
+	  "connected (the default), synchronized",
+	  HF_GROUP_FILTER },
+	{ "audit", AUDIT, "VERDICT", 0, "Found to be protected, slow or unprotected",
+	  HF_GROUP_FILTER },
+	{ 0 },
+};
+
+/* The same for a command that takes connections as they come: to say so, and in no list. */
+static const struct argp_option refused_table[] = {
+	{ "state", STATE, "STATE", OPTION_HIDDEN, 0, 0 },
+	{ "audit", AUDIT, "VERDICT", OPTION_HIDDEN, 0, 0 },
 	{ 0 },
 };
 
@@ -144,11 +158,43 @@ static error_t parse_states(struct hf_filter_options *options, const char *list,
 	return 0;
 }
 
+/* "::1:80" is an address, and port 80 of "::1" may have been meant: say how that is written. */
+static void warn_of_port(const char *option, const char *text, const struct argp_state *state)
+{
+	const char *last = strrchr(text, ':');
+	struct hf_prefix other;
+	char bracketed[64];
+
+	if (*text == '[' || strchr(text, '/') || last == strchr(text, ':'))
+		return;
+	snprintf(bracketed, sizeof(bracketed), "[%.*s]:%s", (int)(last - text), text, last + 1);
+	if (hf_prefix_parse(bracketed, &other))
+		hf_option_warn(state,
+			       "%s %s is taken as an address alone; for port %s of %.*s write %s",
+			       option, text, last + 1, (int)(last - text), text, bracketed);
+}
+
+/* The same without the scope, "%eth0", which no prefix has. */
+static error_t refuse_scope(const char *option, const char *text, const struct argp_state *state)
+{
+	size_t before = strcspn(text, "%"), scope = strcspn(text + before, "]/");
+	char mend[128];
+
+	snprintf(mend, sizeof(mend), "%s %.*s%s", option, (int)before, text, text + before + scope);
+	return hf_option_error(state, mend,
+			       "%s \"%s\": an address is taken without its scope (%.*s)", option,
+			       text, (int)scope, text + before);
+}
+
 static error_t parse_end(struct hf_prefix *prefix, const char *option, const char *text,
 			 const struct argp_state *state)
 {
-	if (hf_prefix_parse(text, prefix))
+	if (hf_prefix_parse(text, prefix)) {
+		warn_of_port(option, text, state);
 		return 0;
+	}
+	if (strchr(text, '%'))
+		return refuse_scope(option, text, state);
 	return hf_option_error(state,
 			       "10.0.0.0/8, 10.0.0.1:80, :5432, 2001:db8::/32 or [2001:db8::1]:80",
 			       "%s \"%s\" is not an address, prefix or port", option, text);
@@ -163,8 +209,13 @@ static error_t parse_pid(struct hf_match *match, const char *text, const struct 
 static error_t parse_name(const char **name, const char *option, const char *text,
 			  const struct argp_state *state)
 {
+	char mend[32];
+
 	*name = text;
-	return *text ? 0 : hf_option_error(state, "naming one", "%s \"\" is empty", option);
+	if (*text)
+		return 0;
+	snprintf(mend, sizeof(mend), "without %s", option);
+	return hf_option_error(state, mend, "%s needs a name, and none is given", option);
 }
 
 static error_t parse_process(struct hf_filter_options *options, const char *text,
@@ -198,8 +249,9 @@ static error_t parse_direction(struct hf_match *match, const char *text,
 	else if (!strcmp(text, "out"))
 		match->direction = HF_OUTGOING;
 	else
-		return hf_option_error(state, "--direction in or --direction out",
-				       "--direction \"%s\" is none", text);
+		return hf_option_error(state,
+				       "--direction in, --direction out, or without it for both",
+				       "--direction \"%s\" is neither in nor out", text);
 	return 0;
 }
 
@@ -214,7 +266,7 @@ static error_t parse_verdict(enum hf_verdict *verdict, const char *text,
 		*verdict = HF_UNPROTECTED;
 	else
 		return hf_option_error(state, "--audit protected, slow or unprotected",
-				       "--audit \"%s\" is no verdict", text);
+				       "--audit \"%s\" is not a verdict", text);
 	return 0;
 }
 
@@ -236,12 +288,8 @@ static error_t parse_option(struct hf_filter_options *options, int key, const ch
 		return parse_name(&options->cgroup, "--cgroup", text, state);
 	case NETNS:
 		return parse_name(&options->netns, "--netns", text, state);
-	case STATE:
-		return parse_states(options, text, state);
 	case DIRECTION:
 		return parse_direction(&options->match, text, state);
-	case AUDIT:
-		return parse_verdict(&options->audit, text, state);
 	case '4':
 		return parse_family(&options->match, HF_IPV4, state);
 	default: /* '6' */
@@ -258,12 +306,46 @@ static error_t parse_filter(int key, char *text, struct argp_state *state)
 		*options = (struct hf_filter_options){ .audit = HF_NOT_JUDGED };
 		hf_match_any(&options->match);
 		options->match.states = HF_STATES_CONNECTED;
+		state->child_inputs[0] = options;
 		return 0;
 	}
-	if (key != '4' && key != '6' && (key < LOCAL || key > AUDIT))
+	if (key != '4' && key != '6' && (key < LOCAL || key > DIRECTION))
 		return ARGP_ERR_UNKNOWN;
 	error = hf_option_once(state, options_table, key);
 	return error ? error : parse_option(options, key, text, state);
 }
 
-const struct argp hf_filter_argp = { .options = options_table, .parser = parse_filter };
+static error_t parse_moment(int key, char *text, struct argp_state *state)
+{
+	struct hf_filter_options *options = state->input;
+
+	if (key != STATE && key != AUDIT)
+		return ARGP_ERR_UNKNOWN;
+	if (hf_option_once(state, moment_table, key))
+		return EINVAL;
+	if (key == STATE)
+		return parse_states(options, text, state);
+	return parse_verdict(&options->audit, text, state);
+}
+
+static error_t refuse_moment(int key, char *text, struct argp_state *state)
+{
+	(void)text;
+	if (key != STATE && key != AUDIT)
+		return ARGP_ERR_UNKNOWN;
+	return hf_option_error(state, "without it, or `holdfast apply` with it",
+			       "--state and --audit do not go with watch, which takes connections "
+			       "as they come");
+}
+
+static const struct argp moment_argp = { .options = moment_table, .parser = parse_moment };
+static const struct argp refused_argp = { .options = refused_table, .parser = refuse_moment };
+static const struct argp_child moment[] = { { &moment_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child no_moment[] = { { &refused_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp hf_filter_argp = { .options = options_table,
+				     .parser = parse_filter,
+				     .children = moment };
+const struct argp hf_filter_watch_argp = { .options = options_table,
+					   .parser = parse_filter,
+					   .children = no_moment };

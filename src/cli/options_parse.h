@@ -24,6 +24,10 @@ enum hf_option_group {
 error_t hf_option_error(const struct argp_state *state, const char *mend, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Say on stderr what may not be what was meant (not escaped: quotes nothing but safe text). */
+void hf_option_warn(const struct argp_state *state, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* An error if this option was there before. Uses state->hook. */
 error_t hf_option_once(struct argp_state *state, const struct argp_option *options, int key);
 

@@ -101,8 +101,9 @@ static error_t parse_count(const struct argp_state *state, const char *text, uin
 	error_t error = hf_option_number(state, "--count", text, 1, HF_COUNT_MAX, out);
 
 	if (!error && *out < HF_COUNT_MIN)
-		return hf_option_error(state, "--count 3",
-				       "--count %u: so few lost probes are no death", *out);
+		return hf_option_error(
+			state, "--count 3",
+			"--count %u is too few: lost packets would look like a death", *out);
 	return error;
 }
 

@@ -24,6 +24,7 @@ static const struct {
 	[HF_OUTCOME_RESTORED] = { "restored", "given back what was theirs" },
 	[HF_OUTCOME_REVIVED] = { "revived", "revived" },
 	[HF_OUTCOME_FAILED] = { "failed", "FAILED: the kernel refused a setting" },
+	[HF_OUTCOME_WATCHED] = { "watched", "left: a running watch holds them" },
 	[HF_OUTCOME_HIDDEN] = { "hidden", "left: out of reach, other users' programs hold them" },
 };
 static_assert(sizeof(outcomes) / sizeof(*outcomes) == HF_OUTCOMES, "an outcome has no name");
@@ -67,18 +68,23 @@ void hf_outcome_row(struct hf_table *table, const struct hf_record *record)
 	hf_table_end_row(table);
 }
 
-void hf_outcome_print(const struct hf_counters *counters, const char *none)
+void hf_outcome_print(const struct hf_counters *counters, const char *none, FILE *out)
 {
 	bool told = false;
 
 	for (size_t i = HF_OUTCOME_HELD; i < HF_OUTCOMES; i++) {
 		if (!counters->outcome[i])
 			continue;
-		printf("%8llu  %s\n", (unsigned long long)counters->outcome[i], outcomes[i].told);
+		fprintf(out, "%8llu  %s\n", (unsigned long long)counters->outcome[i],
+			outcomes[i].told);
+		if (counters->later[i])
+			fprintf(out,
+				"%18llu without a user timeout: silent for too long to get one safely\n",
+				(unsigned long long)counters->later[i]);
 		told = true;
 	}
 	if (!told)
-		printf("%s\n", none);
+		fprintf(out, "%s\n", none);
 }
 
 void hf_outcome_warn_burst(const struct hf_counters *counters, const struct hf_settings *settings)

@@ -32,7 +32,7 @@ static error_t parse_backend(int key, char *text, struct argp_state *state)
 		*backend = HF_BY_DIAG;
 	else
 		return hf_option_error(state, "--backend bpf or --backend diag",
-				       "--backend \"%s\" is none", text);
+				       "--backend \"%s\" is neither bpf nor diag", text);
 	return key == BACKEND ? hf_option_once(state, backend_options, key) : 0;
 }
 
@@ -40,6 +40,14 @@ static const struct argp backend_argp = { .options = backend_options, .parser = 
 
 const struct argp_child hf_request_children[] = {
 	{ &hf_filter_argp, 0, NULL, 0 },
+	{ &hf_policy_argp, 0, NULL, 0 },
+	{ &hf_output_argp, 0, NULL, 0 },
+	{ &backend_argp, 0, NULL, 0 },
+	{ 0 },
+};
+
+const struct argp_child hf_request_watch_children[] = {
+	{ &hf_filter_watch_argp, 0, NULL, 0 },
 	{ &hf_policy_argp, 0, NULL, 0 },
 	{ &hf_output_argp, 0, NULL, 0 },
 	{ &backend_argp, 0, NULL, 0 },

@@ -13,8 +13,8 @@ struct hf_request {
 	enum hf_by backend;
 };
 
-/* These as argp children, in this order; ends with a zeroed one. */
-extern const struct argp_child hf_request_children[];
+/* These as argp children, in this order; ends with a zeroed one. For watch: hf_filter_watch_argp. */
+extern const struct argp_child hf_request_children[], hf_request_watch_children[];
 
 /* For a parser's ARGP_KEY_INIT: hand each child its part. */
 void hf_request_init(struct hf_request *request, const struct argp_state *state);

@@ -108,8 +108,10 @@ static void run_keeper(const struct hf_selection *selection, pid_t program, int 
 
 	pipe = stand_aside(pipe);
 	report.keeps = !begin(&keeper, selection, program, &report.problem);
-	if (report.keeps)
+	if (report.keeps) {
+		hf_host_confine(keeper.host, false);
 		memcpy(report.cgroup, keeper.group.path, sizeof(report.cgroup));
+	}
 	close_streams();
 	written = write(pipe, &report, sizeof(report));
 	close(pipe);

@@ -4,8 +4,8 @@
  * for programs. Collectors hand in cells; how they look is decided here.
  *
  * Text: rows are kept until hf_table_close, then printed with every column as wide as its widest
- * cell; on a terminal too narrow for that, flexible columns are cut with an ellipsis and
- * then columns dropped from the right of their priority. Not a terminal: nothing is cut.
+ * cell; on a terminal too narrow for that, flexible columns are cut with an ellipsis (or wrapped)
+ * and then columns dropped from the right of their priority. Not a terminal: nothing is cut.
  * JSON: one object a row, written as the row ends; keys in column order.
  */
 #ifndef HF_CLI_TABLE_H
@@ -17,7 +17,8 @@
 
 enum hf_align {
 	HF_LEFT,
-	HF_RIGHT
+	HF_RIGHT,
+	HF_WRAPPED /* left, and what flexible would cut goes on in further lines */
 };
 
 enum hf_colour {
@@ -78,5 +79,8 @@ const char *hf_colour_code(enum hf_colour colour); /* the escape sequence; "" fo
 
 /* Columns of the terminal on out, 0 if it is none. COLUMNS in the environment wins over its own. */
 unsigned int hf_terminal_width(FILE *out);
+
+/* The rest of a line that begins in this column, wrapped on a terminal; ends the line. */
+void hf_terminal_wrap(FILE *out, unsigned int column, const char *text);
 
 #endif

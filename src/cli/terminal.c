@@ -6,6 +6,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/escape.h"
+
+#define NARROWEST 20 /* columns into which text is still wrapped */
+
 bool hf_colour_wanted(FILE *out)
 {
 	const char *refused = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -44,4 +48,19 @@ unsigned int hf_terminal_width(FILE *out)
 	if (!ioctl(fileno(out), TIOCGWINSZ, &size) && size.ws_col)
 		return size.ws_col;
 	return 80; /* a terminal that does not tell */
+}
+
+void hf_terminal_wrap(FILE *out, unsigned int column, const char *text)
+{
+	unsigned int terminal = hf_terminal_width(out);
+	size_t columns = terminal >= column + NARROWEST ? terminal - column : SIZE_MAX, width;
+
+	for (size_t left = strlen(text), line; left; left -= line, text += line) {
+		line = hf_text_wrap(text, left, columns, &width);
+		fwrite(text, 1, line, out);
+		line += strspn(text + line, " ");
+		if (line < left)
+			fprintf(out, "\n%*s", (int)column, "");
+	}
+	fputc('\n', out);
 }

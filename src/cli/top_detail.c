@@ -71,24 +71,31 @@ static void print_settings(const struct hf_record *record, FILE *out)
 		fputs("unset\n", out);
 }
 
-/* When the last of the probes to come will have gone unanswered, the kernel's timers being exact. */
-static uint64_t death_ms(const struct hf_record *record, uint64_t next_ms)
+/*
+ * When the last of the probes to come will have gone unanswered, the kernel's timers being exact; a
+ * user timeout decides in place of the count, by then it has to be silent for so long.
+ */
+static uint64_t death_ms(const struct hf_record *record, uint64_t silent_ms, uint64_t next_ms)
 {
 	const struct hf_settings *settings = &record->settings;
+	uint64_t interval_ms = settings->interval * UINT64_C(1000), then_ms = silent_ms + next_ms;
 	uint64_t left = 0;
 
-	if (record->unanswered < settings->count)
+	if (settings->user_timeout_ms > then_ms)
+		left = (settings->user_timeout_ms - then_ms + interval_ms - 1) / interval_ms;
+	else if (!settings->user_timeout_ms && record->unanswered < settings->count)
 		left = settings->count - record->unanswered;
-	return next_ms + left * settings->interval * 1000;
+	return next_ms + left * interval_ms;
 }
 
 static void print_timers(const struct hf_top_detail *detail, FILE *out)
 {
 	const struct hf_record *record = detail->connection->record;
 	uint64_t elapsed = elapsed_ms(detail), next = record->next_probe_ms;
+	uint64_t silent = record->silent_ms + elapsed;
 	char text[HF_DURATION_TEXT];
 
-	fprintf(out, "Silent       for %s\n", hf_top_duration(record->silent_ms + elapsed, text));
+	fprintf(out, "Silent       for %s\n", hf_top_duration(silent, text));
 	if (record->next_probe_ms == HF_NO_PROBE || detail->gone) {
 		fputs("Next probe   none is due\n", out);
 		return;
@@ -96,18 +103,19 @@ static void print_timers(const struct hf_top_detail *detail, FILE *out)
 	next = next > elapsed ? next - elapsed : 0;
 	fprintf(out, "Next probe   %s%s\n", next ? "in " : "now",
 		next ? hf_top_duration(next, text) : "");
-	if (!record->unanswered || record->in_flight)
+	if (!record->unanswered || record->in_flight || (record->flags & HF_RECORD_HIDDEN))
 		return;
 	fprintf(out, "Told dead    in %s, if nothing is heard\n",
-		hf_top_duration(death_ms(record, next), text));
+		hf_top_duration(death_ms(record, silent, next), text));
 }
 
 static void print_evidence(const struct hf_record *record, FILE *out)
 {
-	fprintf(out,
-		"Unanswered   %u of %" PRIu32 " probes, %" PRIu32 " retransmissions; %" PRIu32
-		" segments in flight\n",
-		record->unanswered, record->settings.count, record->retransmits, record->in_flight);
+	fprintf(out, "Unanswered   %u", record->unanswered);
+	if (!(record->flags & HF_RECORD_HIDDEN))
+		fprintf(out, " of %" PRIu32, record->settings.count);
+	fprintf(out, " probes, %" PRIu32 " retransmissions; %" PRIu32 " segments in flight\n",
+		record->retransmits, record->in_flight);
 	if (record->srtt_us)
 		fprintf(out, "Round trip   %.2fms, retransmission after %" PRIu32 "ms\n",
 			record->srtt_us / 1000.0, record->rto_ms);

@@ -174,8 +174,9 @@ static void print_event(const struct hf_top_event *event, FILE *out)
 	fprintf(out, "%s  %-8s  ", clock_text(event->time_ms, clock),
 		hf_top_change_name(event->change));
 	if (hf_top_unanswered(&record))
-		fprintf(out, "%" PRIu32 " %s unanswered, silent %s  ", hf_top_unanswered(&record),
-			record.unanswered ? "probes" : "retransmissions",
+		fprintf(out, "%" PRIu32 " %s%s unanswered, silent %s  ", hf_top_unanswered(&record),
+			record.unanswered ? "probe" : "retransmission",
+			hf_top_unanswered(&record) == 1 ? "" : "s",
 			hf_top_duration(record.silent_ms, silent));
 	print_who(&record, out);
 	fputc('\n', out);

@@ -44,7 +44,7 @@ const char *hf_why_set_by(const struct hf_why *why, enum hf_setting setting)
 	if ((setting & (HF_SETTING_KEEPALIVE | HF_SETTING_USER_TIMEOUT)) &&
 	    !hf_why_value(&record->settings, setting))
 		return "default";
-	return "program";
+	return why->remembers ? "program" : NULL;
 }
 
 bool hf_why_known(const struct hf_why *why)
@@ -311,8 +311,8 @@ static void explain_rule(struct hf_why *why)
 	const struct hf_record *record = &why->record;
 	bool flags = is_ruled(why) && (record->flags & HF_RECORD_ORIGIN);
 
-	if (!(record->flags & (HF_RECORD_RULE | HF_RECORD_ORIGIN)))
-		return; /* whether one has taken it is not known without eBPF */
+	if (!is_ruled(why) && (!why->remembers || !(record->flags & HF_RECORD_ORIGIN)))
+		return; /* whether one has taken it is not known */
 	if (!is_ruled(why))
 		add(why, "no-rule", "%s",
 		    why->watcher ?
@@ -402,6 +402,7 @@ static void advise(struct hf_why *why)
 
 void hf_why_judge(struct hf_why *why)
 {
+	why->remembers = hf_host_remembers(why->host);
 	why->watcher = hf_host_armed(why->host);
 	if (why->record.flags & HF_RECORD_FULL)
 		why->cgroup = hf_host_cgroup(why->host, why->record.cgroup);

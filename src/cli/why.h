@@ -42,7 +42,8 @@ struct hf_why {
 	size_t holders; /* may be more */
 
 	/* By hf_why_judge. */
-	bool watcher; /* a watcher lives */
+	bool remembers; /* rules are known, and whether a watcher lives */
+	bool watcher;	/* one does */
 	const char *cgroup;
 	struct hf_connection connection;
 	struct hf_retransmission rtx;

@@ -210,7 +210,7 @@ int hf_why_print_json(const struct hf_why *why)
 		{ "swapped", json_boolean(why->swapped) },
 		{ "direction", text_or_null(directions[why->direction]) },
 		{ "holders", holders(why) },
-		{ "watcher", json_boolean(why->watcher) },
+		{ "watcher", why->remembers ? json_boolean(why->watcher) : json_null() },
 		{ "rule_goals", ruled ? goals(&record->goals) : json_null() },
 		{ "goals", goals(&why->goals) },
 		{ "judged_by", json_string(judges[why->judge]) },
@@ -220,7 +220,7 @@ int hf_why_print_json(const struct hf_why *why)
 		{ "settings", known ? settings(why) : json_null() },
 		{ "sysctl", known ? defaults(record) : json_null() },
 		{ "bounds", known ? bounds(why) : json_null() },
-		{ "so_far", known ? so_far(record) : json_null() },
+		{ "so_far", record->flags & HF_RECORD_FULL ? so_far(record) : json_null() },
 		{ "prevents", reasons(why) },
 		{ "next", text_or_null(why->next) },
 	};

@@ -150,12 +150,12 @@ static void print_rule(const struct hf_why *why)
 		say_goals("under", before, &why->record.goals);
 	} else {
 		say("under", "%s",
-		    (why->record.flags & HF_RECORD_FULL) &&
-				    !(why->record.flags & HF_RECORD_ORIGIN) ?
-			    "not known without eBPF" :
-			    "none");
+		    why->remembers || !(why->record.flags & HF_RECORD_FULL) ? "none" : "not known");
 	}
-	say("watch", "%s", why->watcher ? "is running" : "none is running");
+	if (why->remembers)
+		say("watch", "%s", why->watcher ? "is running" : "none is running");
+	else
+		say("watch", "not known");
 }
 
 static void print_given(const struct hf_why *why)
@@ -357,8 +357,9 @@ int hf_why_print_text(const struct hf_why *why)
 	if (hf_why_known(why)) {
 		print_settings(why);
 		print_bounds(why);
-		print_so_far(why);
 	}
+	if (why->record.flags & HF_RECORD_FULL)
+		print_so_far(why);
 	print_verdict(why);
 	return HF_EXIT_DONE;
 }

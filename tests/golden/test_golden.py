@@ -6,10 +6,13 @@ instead: read the difference before committing it.
 """
 
 import fcntl
+import fnmatch
 import importlib.machinery
 import importlib.util
+import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -36,20 +39,36 @@ CASES = {
     "plan-user-timeout-json": "plan --user-timeout 30s --idle 10s --json",
     "plan-loss": "plan --dead-within 10s --loss 20",
     "plan-help": "plan --help",
+    "check-help": "check --help",
+    "check-close-too-soon": "check --close-dead --count 2",
+    "check-interval": "check --interval 500ms",
     "run-help": "run --help",
+    "run-backend": "run --backend diag -- true",
+    "run-not-found": "run --backend preload -- /no/such/program",
     "run-nothing": "run --quiet",
     "why-help": "why --help",
     "why-one-end": "why 10.0.0.1:41234",
     "why-no-port": "why 10.0.0.1 10.0.0.2:5432",
     "top-help": "top --help",
     "top-no-terminal": "top",
+    "top-json-on-screen": "top --json",
+    "doctor-help": "doctor --help",
+    "watch-help": "watch --help",
+    "watch-state": "watch --state listening",
+    "watch-audit": "watch --audit slow",
     "profiles": "profiles",
     "profiles-json": "profiles --json",
     "profiles-help": "profiles --help",
     "error-command": "lst",
+    "error-swapped-command": "wacth",
+    "error-far-command": "help nope",
     "error-hostile-command": "\033[31m\nlist",
     "error-option": "plan --no-such-option",
     "error-argument": "plan everything",
+    "error-backend": "list --backend ebpf",
+    "error-twice": "plan --idle 60 --idle 30",
+    "error-count": "plan --count 2",
+    "error-scope": "list --remote [fe80::1%eth0]:80",
     "error-too-short": "plan --dead-within 2s",
     "error-contradiction": "plan --dead-within 30s --idle 60s",
     "error-user-timeout": "plan --user-timeout 2s",
@@ -83,7 +102,7 @@ def test_output(name):
     check(name, text)
 
 
-def on_terminal(columns, words, **more):
+def on_terminal(columns, words, exits=(0,), **more):
     """What a terminal of so many columns gets to show."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -98,7 +117,7 @@ def on_terminal(columns, words, **more):
         except OSError:  # the child has closed its side
             pass
         os.close(ours)
-    assert child.returncode == 0
+    assert child.returncode in exits
     return shown.decode().replace("\r\n", "\n")
 
 
@@ -108,6 +127,29 @@ def test_profiles_fit_the_terminal(columns):
     table = text.split("\n\n")[0].splitlines()
     assert max(map(len, table)) <= columns
     check(f"profiles-{columns}-columns", text)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_plan_is_wrapped_on_a_terminal(columns):
+    text = on_terminal(columns, ["plan"])
+    assert max(map(len, text.splitlines())) <= columns
+    check(f"plan-{columns}-columns", text)
+
+
+def test_notes_below_a_table_fit_the_usual_terminal():
+    assert max(map(len, on_terminal(80, ["profiles"], NO_COLOR="1").splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", ["doctor", "doctor --gateway"])
+def test_doctor_cuts_nothing_off_on_a_terminal(words):
+    rows = [json.loads(line) for line in subprocess.run(
+        [PROGRAM, *words.split(), "--json"], stdout=subprocess.PIPE).stdout.splitlines()]
+    text = on_terminal(80, words.split(), exits=(0, 1), NO_COLOR="1")
+    assert max(map(len, text.splitlines())) <= 80
+    told = "STATUS CHECK WHAT WAS FOUND WHAT TO DO"
+    told += "".join(value or "-" for row in rows for value in row.values())
+    letters = [sorted(re.sub(r"[\s\d]", "", each)) for each in (text, told)]  # counts may change
+    assert letters[0] == letters[1]
 
 
 def test_colour_on_a_terminal_only_where_it_is_wanted():
@@ -148,14 +190,48 @@ def dumped():
     return [line.split("\t") for line in lines.stdout.splitlines()]
 
 
-def test_the_manual_names_every_command_and_option():
+def test_a_pipe_gets_whole_lines_whatever_columns_says():
+    for words in "plan", "profiles":
+        done = subprocess.run([PROGRAM, words], stdout=subprocess.PIPE,
+                              env={**ENVIRONMENT, "COLUMNS": "40"})
+        assert done.stdout.decode() == (HERE / f"{words}.txt").read_text()
+
+
+def names(text):
+    """What stands in backquotes, as patterns."""
+    return [name.replace("<verb>", "*") for name in re.findall(r"`([\w.*<>]+)`", text)]
+
+
+def is_among(file, patterns):
+    return any(fnmatch.fnmatch(file, pattern) or fnmatch.fnmatch(file.split(".")[0], pattern)
+               for pattern in patterns)
+
+
+def test_the_map_of_the_source_names_every_file_and_none_that_is_gone():
+    text = (ROOT / "src/README.md").read_text().partition("## Beside src/")[0]
+    parts = re.split(r"^(?:## |`)([\w/]+)/[` ]", text, flags=re.M)[1:]
+    for folder, told in zip(parts[::2], parts[1::2]):
+        files = [file.name for file in (ROOT / "src" / folder).glob("*.[ch]")]
+        assert not [file for file in files if not is_among(file, names(told))], folder
+        rows = [line.split(" | ")[0] for line in told.splitlines() if line.startswith("| `")]
+        assert not [name for name in names("".join(rows))
+                    if not any(is_among(file, [name]) for file in files)], folder
+
+
+def section(manual, title):
+    return re.search(rf"^# {title}$(.*?)^# ", manual, re.M | re.S)[1]
+
+
+def test_the_manual_names_every_option_with_its_command_or_among_the_shared_ones():
     manual = (ROOT / "man/holdfast.1.scd").read_text()
-    missing = []
-    for command, option, _argument, _text in dumped():
-        name = option or command
-        if f"*{name}*" not in manual and f"*{name}=" not in manual:
-            missing.append(f"{command} {option}")
+    commands = re.split(r"^\*(\w+)\*.*$", section(manual, "COMMANDS"), flags=re.M)[1:]
+    commands = dict(zip(commands[::2], commands[1::2]))
+    shared = section(manual, "OPTIONS")
+    missing = [(command, option) for command, option, _argument, _text in dumped()
+               if option and f"*{option}*" not in commands[command] + shared]
     assert not missing
+    synopsis = section(manual, "SYNOPSIS")
+    assert all(f"*{command}*" in synopsis for command in commands)
 
 
 def test_completions_are_those_of_the_option_tables():
