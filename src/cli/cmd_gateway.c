@@ -2,7 +2,6 @@
 /* The gateway: its options, what happens as events, and a line that counts. */
 #include "cli/command.h"
 
-#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,10 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/ending.h"
 #include "cli/event.h"
 #include "cli/options.h"
 #include "cli/options_parse.h"
 #include "cli/table.h"
+#include "cli/writer.h"
 #include "core/duration.h"
 #include "gateway/gateway.h"
 
@@ -23,7 +24,7 @@
 #define BRAKE_DEATHS 100
 #define BRAKE_WITHIN_MS 10000
 #define BRAKE_HOLD_MS 900000 /* what data in flight outlives of an outage: tcp_retries2 = 15 */
-#define EVENTS 3
+#define LAST_WORDS_MS 1000   /* for a reader to take what it has not read yet */
 
 struct gateway_options {
 	struct hf_policy_options policy;
@@ -34,7 +35,10 @@ struct gateway_options {
 struct gateway {
 	struct hf_gateway *gateway;
 	struct event_base *base;
-	struct event *events[EVENTS];
+	struct event *second;
+	struct hf_ending ending;
+	struct hf_writer *writer;
+	uint64_t unread; /* events left out, as nobody reads */
 	uint32_t netns;
 	bool json, colour, live, failed;
 };
@@ -304,17 +308,39 @@ static void record_of(const struct gateway *gateway, const struct hf_gateway_new
 static void wipe(const struct gateway *gateway)
 {
 	if (gateway->live)
-		fputs("\r\033[K", stdout);
+		fputs("\r\033[K", hf_writer_file(gateway->writer));
 }
 
 /* A reader that has gone ends the gateway as an interrupt does. */
 static void flush(struct gateway *gateway)
 {
-	if (!fflush(stdout) && !ferror(stdout))
+	int error = hf_writer_flush(gateway->writer);
+
+	if (!error)
 		return;
-	if (hf_command_output(-errno))
+	if (hf_command_output(error))
 		gateway->failed = true;
-	event_base_loopbreak(gateway->base);
+	event_base_loopexit(gateway->base, NULL);
+}
+
+static void print(struct gateway *gateway, const struct hf_notice *event)
+{
+	wipe(gateway);
+	hf_event_print(event, gateway->json, gateway->colour, hf_writer_file(gateway->writer));
+}
+
+static void say_unread(struct gateway *gateway)
+{
+	struct hf_notice event;
+	char action[64];
+
+	if (!gateway->unread)
+		return;
+	snprintf(action, sizeof(action), "%llu events were lost: they were not read",
+		 (unsigned long long)gateway->unread);
+	hf_event_now(HF_EVENT_LOST, NULL, action, &event);
+	print(gateway, &event);
+	gateway->unread = 0;
 }
 
 static void on_news(void *arg, const struct hf_gateway_news *news)
@@ -323,12 +349,16 @@ static void on_news(void *arg, const struct hf_gateway_news *news)
 	struct hf_record record;
 	struct hf_notice event;
 
+	if (hf_writer_full(gateway->writer)) {
+		gateway->unread++;
+		return;
+	}
+	say_unread(gateway);
 	if (news->key)
 		record_of(gateway, news, &record);
 	hf_event_now(kinds[news->event], news->key ? &record : NULL, news->action, &event);
 	event.end = news->key ? end_of(news) : NULL;
-	wipe(gateway);
-	hf_event_print(&event, gateway->json, gateway->colour, stdout);
+	print(gateway, &event);
 	flush(gateway);
 }
 
@@ -371,18 +401,11 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (hf_writer_full(gateway->writer))
+		return;
 	wipe(gateway);
-	print_counts(gateway, stdout);
+	print_counts(gateway, hf_writer_file(gateway->writer));
 	flush(gateway);
-}
-
-static void on_signal(evutil_socket_t fd, short what, void *arg)
-{
-	struct gateway *gateway = arg;
-
-	(void)fd;
-	(void)what;
-	event_base_loopbreak(gateway->base);
 }
 
 /* --- Running --- */
@@ -391,16 +414,14 @@ static int start(struct gateway *gateway, const struct gateway_options *options,
 		 struct hf_problem *problem)
 {
 	const struct timeval second = { .tv_sec = 1 };
-	struct event **event = gateway->events;
 
 	gateway->base = event_base_new();
-	if (!gateway->base)
-		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
-	event[0] = evsignal_new(gateway->base, SIGINT, on_signal, gateway);
-	event[1] = evsignal_new(gateway->base, SIGTERM, on_signal, gateway);
-	event[2] = event_new(gateway->base, -1, EV_PERSIST, on_second, gateway);
-	if (!event[0] || !event[1] || !event[2] || event_add(event[0], NULL) ||
-	    event_add(event[1], NULL) || (gateway->live && event_add(event[2], &second)))
+	if (gateway->base && !hf_ending_open(&gateway->ending, gateway->base)) {
+		gateway->writer = hf_writer_open(gateway->base, STDOUT_FILENO);
+		gateway->second = event_new(gateway->base, -1, EV_PERSIST, on_second, gateway);
+	}
+	if (!gateway->writer || !gateway->second ||
+	    (gateway->live && event_add(gateway->second, &second)))
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "cannot start the event loop");
 	return hf_gateway_open(&gateway->gateway, gateway->base, &options->gateway, on_news,
 			       gateway, problem);
@@ -409,9 +430,11 @@ static int start(struct gateway *gateway, const struct gateway_options *options,
 static void end(struct gateway *gateway)
 {
 	hf_gateway_close(&gateway->gateway);
-	for (size_t i = 0; i < EVENTS; i++)
-		if (gateway->events[i])
-			event_free(gateway->events[i]);
+	if (gateway->second)
+		event_free(gateway->second);
+	if (gateway->writer && hf_command_output(hf_writer_close(&gateway->writer, LAST_WORDS_MS)))
+		gateway->failed = true;
+	hf_ending_close(&gateway->ending);
 	if (gateway->base)
 		event_base_free(gateway->base);
 }
@@ -441,7 +464,7 @@ static int run(int argc, char **argv)
 	struct gateway_options options = { 0 };
 	struct gateway gateway = { .netns = own_netns() };
 	struct hf_problem problem = { 0 };
-	int exit;
+	int exit = HF_EXIT_DONE;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
 		return HF_EXIT_USAGE;
@@ -456,13 +479,13 @@ static int run(int argc, char **argv)
 		say(&options);
 		event_base_dispatch(gateway.base);
 		wipe(&gateway);
+		flush(&gateway);
 		fputs("holdfast: ", stderr);
 		print_counts(&gateway, stderr);
 		print_traffic(&gateway);
-		exit = gateway.failed ? HF_EXIT_FAILED : HF_EXIT_DONE;
 	}
 	end(&gateway);
-	return exit;
+	return exit ? exit : gateway.failed ? HF_EXIT_FAILED : HF_EXIT_DONE;
 }
 
 const struct hf_command hf_cmd_gateway = {

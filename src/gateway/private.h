@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What gateway.c and verdict.c share. */
+/* What the loop (gateway.c) shares with what follows from answers and silence. */
 #ifndef HF_GATEWAY_PRIVATE_H
 #define HF_GATEWAY_PRIVATE_H
 

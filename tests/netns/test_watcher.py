@@ -135,7 +135,7 @@ def test_output_that_nobody_reads_holds_nothing_up(lab):
     wait_until(lambda: b"watching" in process.stderr.readline(), 10, "it watches")
     client, server = lab.peer(lab.client), lab.peer(lab.server)
     listener, port = server.listen(lab.server.address)
-    client.call("connect", host=lab.server.address, port=port, count=600)  # 300 bytes of event each
+    client.call("connect", host=lab.server.address, port=port, count=300)  # more than a pipe holds
     near = client.connect(lab.server.address, port)
     assert_planned(lab, near.options(), POLICY)
     lab.server.cut()
