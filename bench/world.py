@@ -73,9 +73,11 @@ class Tools:
         process = subprocess.Popen([self.holdfast, "watch", *args], stdout=output,
                                    stderr=subprocess.PIPE, text=True)
         try:
-            said = process.stderr.readline()
-            if "watching" not in said:
-                raise RuntimeError(f"holdfast watch: {said}")
+            said = []
+            while not said or "watching" not in said[-1]:  # warnings come first
+                said.append(process.stderr.readline())
+                if not said[-1]:
+                    raise RuntimeError(f"holdfast watch: {''.join(said)}")
             yield process
         finally:
             process.send_signal(signal.SIGINT)
