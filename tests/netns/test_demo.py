@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """holdfast demo: what it shows, that it is measured, and that nothing is left of it."""
 import concurrent.futures
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -68,7 +69,10 @@ def living(family):
 
 def namespaces(family):
     """Network namespaces other than ours."""
-    found = {os.stat(f"/proc/{pid}/ns/net").st_ino for pid in living(family)}
+    found = set()
+    for pid in living(family):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            found.add(os.stat(f"/proc/{pid}/ns/net").st_ino)
     return found - {os.stat("/proc/self/ns/net").st_ino}
 
 
