@@ -155,7 +155,7 @@ static void tell_closed(struct hf_flows *flows, hf_flow flow, const struct hf_en
 	hf_engine_look(flows->engine, flow, &view);
 	if (entry->state == TCP_CONNTRACK_CLOSE && view.dialogue &&
 	    !(flows->crossing[flow].flags &
-	      (HF_CROSSING_RST | HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1)))
+	      (HF_CROSSING_RST | HF_CROSSING_CLOSING | HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1)))
 		flows->user.closed(flows->user.arg, flow);
 }
 
@@ -188,10 +188,13 @@ void hf_flows_look(struct hf_flows *flows, const struct hf_entry *entry, bool go
 		}
 		return;
 	}
-	if (!known)
+	if (!known) {
 		add(flows, entry, (uint32_t)now_ms);
-	else
-		update(flows, flow, entry, (uint32_t)now_ms);
+		return;
+	}
+	if (entry->state == TCP_CONNTRACK_FIN_WAIT || entry->state == TCP_CONNTRACK_CLOSE_WAIT)
+		flows->crossing[flow].flags |= HF_CROSSING_CLOSING;
+	update(flows, flow, entry, (uint32_t)now_ms);
 }
 
 void hf_flows_retire(struct hf_flows *flows, hf_flow flow)
