@@ -24,7 +24,6 @@
 #define BRAKE_DEATHS 100
 #define BRAKE_WITHIN_MS 10000
 #define BRAKE_HOLD_MS 900000 /* what data in flight outlives of an outage: tcp_retries2 = 15 */
-#define LAST_WORDS_MS 1000   /* for a reader to take what it has not read yet */
 
 struct gateway_options {
 	struct hf_policy_options policy;
@@ -38,7 +37,6 @@ struct gateway {
 	struct event *second;
 	struct hf_ending ending;
 	struct hf_writer *writer;
-	uint64_t unread; /* events left out, as nobody reads */
 	uint32_t netns;
 	bool json, colour, live, failed;
 };
@@ -311,36 +309,28 @@ static void wipe(const struct gateway *gateway)
 		fputs("\r\033[K", hf_writer_file(gateway->writer));
 }
 
-/* A reader that has gone ends the gateway as an interrupt does. */
-static void flush(struct gateway *gateway)
+static void emit(struct gateway *gateway, const struct hf_notice *event)
 {
-	int error = hf_writer_flush(gateway->writer);
+	FILE *out = hf_writer_room(gateway->writer);
 
-	if (!error)
+	if (!out)
 		return;
-	if (hf_command_output(error))
-		gateway->failed = true;
-	event_base_loopexit(gateway->base, NULL);
-}
-
-static void print(struct gateway *gateway, const struct hf_notice *event)
-{
 	wipe(gateway);
-	hf_event_print(event, gateway->json, gateway->colour, hf_writer_file(gateway->writer));
+	hf_event_print(event, gateway->json, gateway->colour, out);
 }
 
 static void say_unread(struct gateway *gateway)
 {
+	uint64_t unread = hf_writer_left_out(gateway->writer);
 	struct hf_notice event;
 	char action[64];
 
-	if (!gateway->unread)
+	if (!unread)
 		return;
 	snprintf(action, sizeof(action), "%llu events were lost: they were not read",
-		 (unsigned long long)gateway->unread);
+		 (unsigned long long)unread);
 	hf_event_now(HF_EVENT_LOST, NULL, action, &event);
-	print(gateway, &event);
-	gateway->unread = 0;
+	emit(gateway, &event);
 }
 
 static void on_news(void *arg, const struct hf_gateway_news *news)
@@ -349,17 +339,13 @@ static void on_news(void *arg, const struct hf_gateway_news *news)
 	struct hf_record record;
 	struct hf_notice event;
 
-	if (hf_writer_full(gateway->writer)) {
-		gateway->unread++;
-		return;
-	}
 	say_unread(gateway);
 	if (news->key)
 		record_of(gateway, news, &record);
 	hf_event_now(kinds[news->event], news->key ? &record : NULL, news->action, &event);
 	event.end = news->key ? end_of(news) : NULL;
-	print(gateway, &event);
-	flush(gateway);
+	emit(gateway, &event);
+	hf_writer_flush(gateway->writer);
 }
 
 static void print_counts(const struct gateway *gateway, FILE *out)
@@ -401,11 +387,9 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (hf_writer_full(gateway->writer))
-		return;
 	wipe(gateway);
 	print_counts(gateway, hf_writer_file(gateway->writer));
-	flush(gateway);
+	hf_writer_flush(gateway->writer);
 }
 
 /* --- Running --- */
@@ -432,7 +416,7 @@ static void end(struct gateway *gateway)
 	hf_gateway_close(&gateway->gateway);
 	if (gateway->second)
 		event_free(gateway->second);
-	if (gateway->writer && hf_command_output(hf_writer_close(&gateway->writer, LAST_WORDS_MS)))
+	if (gateway->writer && hf_command_output(hf_writer_close(&gateway->writer)))
 		gateway->failed = true;
 	hf_ending_close(&gateway->ending);
 	if (gateway->base)
@@ -479,7 +463,7 @@ static int run(int argc, char **argv)
 		say(&options);
 		event_base_dispatch(gateway.base);
 		wipe(&gateway);
-		flush(&gateway);
+		hf_writer_flush(gateway.writer);
 		fputs("holdfast: ", stderr);
 		print_counts(&gateway, stderr);
 		print_traffic(&gateway);

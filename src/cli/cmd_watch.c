@@ -18,9 +18,8 @@
 #include "cli/writer.h"
 #include "core/duration.h"
 
-#define FULL_PASS_S 300	   /* even where nothing asks for it */
-#define DRAIN_US 100000	   /* events that are no news wait so long in the ring */
-#define LAST_WORDS_MS 1000 /* for a reader to take what it has not read yet */
+#define FULL_PASS_S 300 /* even where nothing asks for it */
+#define DRAIN_US 100000 /* events that are no news wait so long in the ring */
 
 struct watch_options {
 	struct hf_request request;
@@ -36,8 +35,7 @@ struct watch {
 	struct hf_writer *writer;
 	struct hf_problem problem;
 	bool json, colour, restore, first, failed;
-	uint64_t lost;	 /* as last seen */
-	uint64_t unread; /* left out since then, as nobody reads */
+	uint64_t lost; /* as last seen */
 };
 
 enum {
@@ -81,10 +79,10 @@ static const struct argp argp = {
 
 static void emit(struct watch *watch, const struct hf_notice *event)
 {
-	if (hf_writer_full(watch->writer))
-		watch->unread++;
-	else
-		hf_event_print(event, watch->json, watch->colour, hf_writer_file(watch->writer));
+	FILE *out = hf_writer_room(watch->writer);
+
+	if (out)
+		hf_event_print(event, watch->json, watch->colour, out);
 }
 
 static void on_wire_event(void *arg, const struct hf_wire_event *wire)
@@ -119,25 +117,14 @@ static int on_record(void *arg, const struct hf_record *record)
 	return 0;
 }
 
-/* A reader that has gone ends the watch as an interrupt does. */
-static void flush(struct watch *watch)
-{
-	int error = hf_writer_flush(watch->writer);
-
-	if (!error)
-		return;
-	if (hf_command_output(error))
-		watch->failed = true;
-	event_base_loopexit(watch->base, NULL); /* also where it has not begun yet */
-}
-
 static void say_lost(struct watch *watch)
 {
-	uint64_t lost = hf_host_counters(watch->host)->lost, unread = watch->unread;
+	uint64_t lost = hf_host_counters(watch->host)->lost;
+	uint64_t unread = hf_writer_left_out(watch->writer);
 	struct hf_notice event;
 	char action[64];
 
-	if ((lost == watch->lost && !unread) || hf_writer_full(watch->writer))
+	if (lost == watch->lost && !unread)
 		return;
 	snprintf(action, sizeof(action), "%llu events were lost: they %s",
 		 (unsigned long long)(lost - watch->lost + unread),
@@ -145,7 +132,6 @@ static void say_lost(struct watch *watch)
 	hf_event_now(HF_EVENT_LOST, NULL, action, &event);
 	emit(watch, &event);
 	watch->lost = lost;
-	watch->unread = 0;
 }
 
 static void on_ring(evutil_socket_t fd, short what, void *arg)
@@ -155,7 +141,7 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (hf_host_read_events(watch->host, on_wire_event, watch) > 0)
-		flush(watch);
+		hf_writer_flush(watch->writer);
 	say_lost(watch);
 }
 
@@ -180,7 +166,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		hf_command_fail(&watch->problem);
 		event_base_loopbreak(watch->base);
 	}
-	flush(watch);
+	hf_writer_flush(watch->writer);
 }
 
 static int make_loop(struct watch *watch)
@@ -217,7 +203,7 @@ static void free_loop(struct watch *watch)
 		if (events[i])
 			event_free(events[i]);
 	hf_ending_close(&watch->ending);
-	if (watch->writer && hf_command_output(hf_writer_close(&watch->writer, LAST_WORDS_MS)))
+	if (watch->writer && hf_command_output(hf_writer_close(&watch->writer)))
 		watch->failed = true;
 	if (watch->base)
 		event_base_free(watch->base);
@@ -232,7 +218,7 @@ static void say_watching(struct watch *watch, const struct hf_selection *selecti
 	if (!watch->json)
 		hf_outcome_print(hf_host_counters(watch->host), "no open connection matches yet",
 				 hf_writer_file(watch->writer));
-	flush(watch);
+	hf_writer_flush(watch->writer);
 	hf_outcome_warn_burst(hf_host_counters(watch->host), settings);
 	if (goals->dead_within_ms)
 		hf_duration_format(goals->dead_within_ms, dead_within);

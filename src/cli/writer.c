@@ -11,13 +11,18 @@
 #include <event2/event.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/types.h>
 
+#define LAST_WORDS_MS 1000 /* for a reader to take what it has not read yet */
+
 struct hf_writer {
+	struct event_base *base;
 	FILE *file;
 	struct evbuffer *waiting;
 	struct event *writable;
+	uint64_t left_out;
 	int fd, error;
 };
 
@@ -58,12 +63,13 @@ struct hf_writer *hf_writer_open(struct event_base *base, int fd)
 
 	if (!writer)
 		return NULL;
+	writer->base = base;
 	writer->fd = fd;
 	writer->waiting = evbuffer_new();
 	writer->writable = event_new(base, fd, EV_WRITE, on_writable, writer);
 	writer->file = fopencookie(writer, "w", functions);
 	if (!writer->waiting || !writer->writable || !writer->file)
-		hf_writer_close(&writer, 0);
+		hf_writer_close(&writer);
 	return writer;
 }
 
@@ -72,12 +78,28 @@ FILE *hf_writer_file(struct hf_writer *writer)
 	return writer->file;
 }
 
-bool hf_writer_full(struct hf_writer *writer)
+static bool is_full(const struct hf_writer *writer)
 {
 	return evbuffer_get_length(writer->waiting) >= HF_WRITER_ROOM;
 }
 
-int hf_writer_flush(struct hf_writer *writer)
+FILE *hf_writer_room(struct hf_writer *writer)
+{
+	if (!is_full(writer))
+		return writer->file;
+	writer->left_out++;
+	return NULL;
+}
+
+uint64_t hf_writer_left_out(struct hf_writer *writer)
+{
+	uint64_t left_out = is_full(writer) ? 0 : writer->left_out;
+
+	writer->left_out -= left_out;
+	return left_out;
+}
+
+void hf_writer_flush(struct hf_writer *writer)
 {
 	if (fflush(writer->file) && !writer->error)
 		writer->error = ENOMEM;
@@ -85,10 +107,11 @@ int hf_writer_flush(struct hf_writer *writer)
 	if (!writer->error && evbuffer_get_length(writer->waiting) &&
 	    event_add(writer->writable, NULL))
 		writer->error = EIO;
-	return -writer->error;
+	if (writer->error)
+		event_base_loopexit(writer->base, NULL); /* also where it has not begun yet */
 }
 
-int hf_writer_close(struct hf_writer **writer, int within_ms)
+int hf_writer_close(struct hf_writer **writer)
 {
 	struct hf_writer *closing = *writer;
 	int error;
@@ -97,7 +120,7 @@ int hf_writer_close(struct hf_writer **writer, int within_ms)
 	if (closing->file)
 		fclose(closing->file);
 	if (closing->waiting) {
-		write_on(closing, within_ms);
+		write_on(closing, LAST_WORDS_MS);
 		evbuffer_free(closing->waiting);
 	}
 	if (closing->writable)

@@ -18,7 +18,7 @@
 #include "host/cgroup.h"
 #include "host/check_channel.h"
 #include "host/diag/dump.h"
-#include "host/diag/files.h"
+#include "host/files.h"
 #include "host/memory.h"
 #include "host/privileges.h"
 

@@ -150,12 +150,18 @@ def test_a_watch_gives_back_at_its_end_what_it_set(lab):
     assert [sock.options() for sock in sockets] == before
 
 
-def test_a_death_with_data_in_flight_is_told_with_no_wrong_errno(lab):
+def cut_off(lab):
+    """A connection known to the watch, the server without power."""
     near, far = by_diag(lab).connect()
     watch = lab.watch("--dead-within", "6s")
     lab.exchange(near, far)
     lab.one_pass()
     lab.server.cut()
+    return near, far, watch
+
+
+def test_a_death_with_data_in_flight_is_told_with_no_wrong_errno(lab):
+    near, _, watch = cut_off(lab)
     near.send(text="x")
     near.death("ETIMEDOUT", timeout=9)
     seen = watch.wait("dead", local=near.local)
@@ -176,11 +182,7 @@ def test_a_death_of_which_the_program_lets_go_at_once_is_told_with_its_errno(lab
 
 
 def test_a_reset_of_which_the_program_lets_go_at_once_is_told_as_one(lab):
-    near, far = by_diag(lab).connect()
-    watch = lab.watch("--dead-within", "6s")
-    lab.exchange(near, far)
-    lab.one_pass()
-    lab.server.cut()
+    near, far, watch = cut_off(lab)
     far.abort()
     lab.server.heal()
     near.death("ECONNRESET", timeout=9)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "host/diag/dump.h"
-#include "host/diag/files.h"
+#include "host/files.h"
 #include "host/diag/hold.h"
 
 struct hf_known {

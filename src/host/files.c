@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/diag/files.h"
+#include "host/files.h"
 
 #include <ctype.h>
 #include <dirent.h>

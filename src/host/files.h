@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which processes hold which sockets, and borrowing them: /proc and pidfd_getfd. */
-#ifndef HF_HOST_DIAG_FILES_H
-#define HF_HOST_DIAG_FILES_H
+#ifndef HF_HOST_FILES_H
+#define HF_HOST_FILES_H
 
 #include <stdint.h>
 
