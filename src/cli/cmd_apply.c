@@ -57,7 +57,7 @@ static int run(int argc, char **argv)
 	if (hf_host_pass(host, HF_MODE_ACT | HF_MODE_OWNERS | (table ? HF_MODE_REPORT : 0), take,
 			 table, &problem))
 		exit = hf_command_fail(&problem);
-	hf_outcome_warn_burst(hf_host_counters(host), &selection.rule.settings);
+	hf_outcome_warn_burst(hf_host_counters(host), &selection.rule.settings, false);
 	if (table) {
 		int written = hf_command_output(hf_table_close(&table));
 		exit = exit ? exit : written;

@@ -219,7 +219,7 @@ static void say_watching(struct watch *watch, const struct hf_selection *selecti
 		hf_outcome_print(hf_host_counters(watch->host), "no open connection matches yet",
 				 hf_writer_file(watch->writer));
 	hf_writer_flush(watch->writer);
-	hf_outcome_warn_burst(hf_host_counters(watch->host), settings);
+	hf_outcome_warn_burst(hf_host_counters(watch->host), settings, !hf_host_polls(watch->host));
 	if (goals->dead_within_ms)
 		hf_duration_format(goals->dead_within_ms, dead_within);
 	if (goals->keep_open_ms)

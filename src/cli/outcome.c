@@ -87,12 +87,13 @@ void hf_outcome_print(const struct hf_counters *counters, const char *none, FILE
 		fprintf(out, "%s\n", none);
 }
 
-void hf_outcome_warn_burst(const struct hf_counters *counters, const struct hf_settings *settings)
+void hf_outcome_warn_burst(const struct hf_counters *counters, const struct hf_settings *settings,
+			   bool spread)
 {
 	uint64_t connections = counters->outcome[HF_OUTCOME_HELD] +
 			       counters->outcome[HF_OUTCOME_SET] +
 			       counters->outcome[HF_OUTCOME_KEPT];
-	uint32_t backlog = hf_burst_backlog(connections, settings);
+	uint32_t backlog = hf_burst_backlog(connections, settings, spread);
 
 	if (backlog)
 		fprintf(stderr,

@@ -22,6 +22,7 @@ void hf_outcome_row(struct hf_table *table, const struct hf_record *record);
 void hf_outcome_print(const struct hf_counters *counters, const char *none, FILE *out);
 
 /* Say on stderr if so many connections' probes are more than this host's queues take. */
-void hf_outcome_warn_burst(const struct hf_counters *counters, const struct hf_settings *settings);
+void hf_outcome_warn_burst(const struct hf_counters *counters, const struct hf_settings *settings,
+			   bool spread);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * When the passes run that keep a watch going. New connections are steered in the kernel; passes do
  * what callbacks cannot. One runs when something waits for it (looked at once a second, at the cost
- * of reading a few counters) and else every quarter of the goal.
+ * of reading a few counters) and else every quarter of the goal. Where it forecasts a burst of probes,
+ * passes keep them apart while it lasts.
  */
 #ifndef HF_CLI_WATCHING_H
 #define HF_CLI_WATCHING_H
@@ -19,6 +20,8 @@ struct hf_watching {
 	uint32_t tend_every; /* the same of one that looks after what is unanswered */
 	uint64_t unsettled, armed;  /* counters, as the last pass found them */
 	uint32_t since, since_full; /* seconds since the last pass, and the last full one */
+	uint32_t crowd_since;	    /* the crowd that was seen last, as in hf_counters */
+	uint32_t spread_in;	    /* seconds until probes are to be spread, UINT32_MAX = never */
 };
 
 /* full: HF_MODE_ACT, with HF_MODE_OWNERS where the rule asks who holds a connection. */

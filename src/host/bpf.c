@@ -54,6 +54,7 @@ unsigned int hf_bpf_hz(void)
 static void choose_programs(struct holdfast_bpf *bpf, unsigned int programs)
 {
 	bpf_program__set_autoload(bpf->progs.hf_sweep, programs & HF_PROGRAM_SWEEP);
+	bpf_program__set_autoload(bpf->progs.hf_spread, programs & HF_PROGRAM_SPREAD);
 	bpf_program__set_autoload(bpf->progs.hf_owners_pass, programs & HF_PROGRAM_OWNERS);
 	bpf_program__set_autoload(bpf->progs.hf_sockops, programs & HF_PROGRAM_SOCKOPS);
 	bpf_program__set_autoload(bpf->progs.hf_sock_create, programs & HF_PROGRAM_SOCK_CREATE);

@@ -37,6 +37,7 @@ static void close_host(struct hf_host *front)
 	unsteer(front);
 	ring_buffer__free(host->ring);
 	bpf_link__destroy(host->sweep);
+	bpf_link__destroy(host->spread);
 	bpf_link__destroy(host->owners);
 	holdfast_bpf__destroy(host->bpf);
 	hf_netns_list_close(&host->netns);

@@ -14,7 +14,7 @@
 struct hf_bpf_host {
 	struct hf_host front;
 	struct holdfast_bpf *bpf;
-	struct bpf_link *sweep, *owners;
+	struct bpf_link *sweep, *spread, *owners;
 	struct bpf_link *steering[3], *traced[2];
 	struct ring_buffer *ring;
 	struct hf_netns_list netns;

@@ -176,6 +176,14 @@ int hf_bpf_each_netns(struct hf_host *front, hf_netns_fn fn, void *arg, struct h
 	return result;
 }
 
+static size_t take_nothing(void *arg, char *bytes, size_t size, int *result)
+{
+	(void)arg;
+	(void)bytes;
+	(void)result;
+	return size;
+}
+
 struct sweep {
 	struct hf_bpf_host *host;
 	struct records records;
@@ -210,6 +218,14 @@ static void trace_unheard(struct hf_bpf_host *host)
 			host->traced[i] = bpf_program__attach_trace(program[i]);
 }
 
+static int spread_netns(void *arg, uint32_t netns)
+{
+	struct sweep *sweep = arg;
+
+	(void)netns;
+	return drain(sweep->host->spread, take_nothing, NULL, sweep->problem);
+}
+
 static int refresh_netns(struct hf_bpf_host *host, struct hf_problem *problem)
 {
 	int failed = host->all_netns ? hf_netns_refresh(&host->netns) : 0;
@@ -228,6 +244,10 @@ int hf_bpf_pass(struct hf_host *front, unsigned int mode, hf_record_fn fn, void 
 	struct sweep sweep = { host, { fn, arg }, problem };
 	int result = 0;
 
+	if (mode & (HF_MODE_SPREAD | HF_MODE_TEND))
+		memset(host->bpf->bss->counters.due, 0, sizeof(host->bpf->bss->counters.due));
+	if (mode & HF_MODE_SPREAD)
+		return hf_bpf_each_netns(front, spread_netns, &sweep, problem);
 	set_control(host, mode);
 	reset_counters(&host->bpf->bss->counters);
 	if (hf_bpf_resolve_cgroups(host, problem))

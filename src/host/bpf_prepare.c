@@ -150,8 +150,12 @@ struct bpf_link *hf_bpf_attach_owners(struct hf_bpf_host *host, uint32_t process
 
 static int attach_passes(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *problem)
 {
+	struct bpf_program *spread = host->bpf->progs.hf_spread;
+
 	host->sweep = bpf_program__attach_iter(host->bpf->progs.hf_sweep, NULL);
-	if (!host->sweep)
+	if (bpf_program__autoload(spread))
+		host->spread = bpf_program__attach_iter(spread, NULL);
+	if (!host->sweep || (bpf_program__autoload(spread) && !host->spread))
 		return hf_bpf_refused(problem, "cannot attach the pass over sockets", errno);
 	if (!hf_bpf_needs_owners_pass(host) || host->run)
 		return 0;
@@ -323,7 +327,7 @@ static int load(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *pr
 	if (hf_bpf_needs_owners_pass(host))
 		load.programs |= HF_PROGRAM_OWNERS;
 	if (use == HF_USE_WATCH || use == HF_USE_RUN)
-		load.programs |= HF_PROGRAMS_STEER;
+		load.programs |= HF_PROGRAMS_STEER | HF_PROGRAM_SPREAD;
 	failed = use == HF_USE_WATCH && become_watcher(host, problem) ?
 			 -1 :
 			 hf_bpf_load(&host->bpf, &load, problem);

@@ -7,16 +7,16 @@ import pytest
 
 from lab import sleep_until, wait_until
 
-MANY, CHURN = 2000, 15000
+MANY, CROWD, CHURN = 2000, 8000, 15000
 
 
-def many_long_silent(lab, idle, **options):
+def many_long_silent(lab, idle, many=MANY, **options):
     """Connections that have been silent for longer than the idle time to come."""
     lab.pair()
     server, client = lab.peer(lab.server), lab.peer(lab.client)
     listener, port = server.listen(lab.server.address)
     ids = []
-    for _ in range(0, MANY, 500):
+    for _ in range(0, many, 500):
         ids += client.call("connect", host=lab.server.address, port=port, count=500,
                            options=options)
         server.call("accept", id=listener, count=500)
@@ -57,6 +57,22 @@ def test_many_connections_set_at_once_do_not_probe_in_step(lab):
     bursts = [after - before for before, after in zip(counts, counts[1:])]
     assert sum(bursts) >= MANY
     assert max(bursts) <= 0.4 * MANY, bursts
+
+
+def test_a_crowd_within_a_host_does_not_probe_in_bursts(lab):
+    """On the kernel's grid of 2 s hundreds would leave in one go, more than veth's queue may hold."""
+    many_long_silent(lab, 0, many=CROWD)
+    idle = lab.plan("--dead-within", "2min")["idle"]
+    started = time.monotonic()
+    lab.watch("--dead-within", "2min")
+    sleep_until(started + idle / 4 - 1)
+    counts = [probes(lab)]
+    while time.monotonic() < started + idle / 4 + 15:
+        time.sleep(0.05)
+        counts.append(probes(lab))
+    assert counts[-1] >= CROWD / 4
+    # Two strokes of the grid next finer, a quarter of a second, at CROWD in three quarters of idle.
+    assert max(after - before for before, after in zip(counts, counts[1:])) <= CROWD / 50
 
 
 def idles(client, ids):

@@ -25,6 +25,16 @@ static __always_inline int set_option(void *target, int level, int name, __u32 v
 	return bpf_setsockopt(target, level, name, &value, sizeof(value));
 }
 
+/* A first probe is due in so many milliseconds. */
+static __always_inline void forecast(__u32 left)
+{
+	__u32 slot = left / HF_DUE_SLOT_MS;
+
+	barrier_var(slot); /* the verifier does not follow what the compiler would make of it */
+	if (slot < HF_DUE_SLOTS)
+		counters.due[slot]++;
+}
+
 /* Sockets that another watcher held, or apply set, are not ours to look after. */
 static __always_inline bool held_by_us(const struct hf_memory *m)
 {

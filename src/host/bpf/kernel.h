@@ -132,8 +132,22 @@ struct socket {
 	struct sock *sk;
 };
 
+struct rtnl_link_ops {
+	const char *kind;
+};
+
+struct net_device {
+	unsigned int flags;
+	const struct rtnl_link_ops *rtnl_link_ops;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
 	struct timer_list sk_timer;
 	struct sock_cgroup_data sk_cgrp_data;
 	kuid_t sk_uid;

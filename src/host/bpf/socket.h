@@ -41,6 +41,19 @@ static __always_inline __u32 silent_ms(const struct tcp_sock *tp)
 	return ms > UINT32_MAX ? UINT32_MAX : (__u32)ms;
 }
 
+/* Until the first probe of a silence. HF_NO_PROBE: none is due, or something is unanswered. */
+static __always_inline __u32 first_probe_ms(const struct tcp_sock *tp)
+{
+	__u64 keepopen = bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN);
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	__s32 left = (__u32)sk->sk_timer.expires - (__u32)bpf_jiffies64();
+
+	if (!(sk->__sk_common.skc_flags >> keepopen & 1) || tp->inet_conn.icsk_probes_out ||
+	    tp->packets_out || !(HF_STATES_JUDGED >> sk->__sk_common.skc_state & 1))
+		return HF_NO_PROBE;
+	return left > 0 ? (__u32)jiffies_to_ms(left) : 0;
+}
+
 /* What its timestamps count, else milliseconds. */
 static __always_inline bool counts_microseconds(const struct tcp_sock *tp)
 {

@@ -293,6 +293,8 @@ int hf_sweep(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	unwritten = 0;
+	if (does(HF_MODE_TEND))
+		forecast(first_probe_ms(tp));
 	if (at_rest(tp))
 		return 0;
 	counters.visited++;

@@ -213,7 +213,12 @@ enum hf_mode {			  /* what a pass does */
 	HF_MODE_OWNERS = 1 << 5,  /* look up first who holds what, if anybody asks */
 	HF_MODE_TEND = 1 << 6,	  /* with ACT: only where something is unanswered or armed */
 	HF_MODE_NEWS = 1 << 7,	  /* with ACT, RESTORE: a record where something came of it */
+	HF_MODE_SPREAD = 1 << 8,  /* alone: what would probe in one burst within this host, apart */
 };
+
+/* A forecast: how many first probes of a silence are due in each of the next slots. */
+#define HF_DUE_SLOTS 16
+#define HF_DUE_SLOT_MS 2048
 
 /* What the records of a pass are to say beyond endpoints, state, settings and silence. */
 enum hf_gather {
@@ -267,6 +272,7 @@ struct hf_counters {
 	uint64_t clamped;	     /* later setsockopts put right, since load */
 	uint32_t crowd, crowd_since; /* sockets set since that second, a moment ago */
 	uint64_t unheard; /* sockets whose callbacks the kernel refused a pass, since load */
+	uint32_t due[HF_DUE_SLOTS]; /* of the last pass with TEND; with SPREAD, within this host */
 };
 
 #ifndef __bpf__
