@@ -3,12 +3,15 @@
 #ifndef HF_HOST_BPF_H
 #define HF_HOST_BPF_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "host/bpf/wire.h"
 #include "host/problem.h"
 
-struct holdfast_bpf; /* the generated skeleton */
+/* The generated skeletons. */
+struct holdfast_bpf; /* all programs, loaded by libbpf */
+struct hf_passes;    /* the passes alone, loaded by an eBPF program */
 
 enum hf_programs {
 	HF_PROGRAM_SWEEP = 1 << 0,
@@ -25,22 +28,44 @@ enum hf_programs {
 #define HF_PROGRAMS_OPTIONAL \
 	(HF_PROGRAM_OWNERS | HF_PROGRAM_SOCK_CREATE | HF_PROGRAM_SETSOCKOPT | HF_PROGRAM_TRACED)
 
-/* What is known before loading: the verifier leaves out what is never run, and the sweep is quicker. */
 struct hf_load {
 	unsigned int programs; /* enum hf_programs */
-	int memory;	    /* the pinned map to use (stays the caller's), or -1 for a fresh one */
-	unsigned int modes; /* enum hf_mode: those that a pass may have */
-	bool any;	    /* rule 0 matches whatever a pass visits */
-	bool audits;	    /* verdicts are filtered by */
-	bool remembers;	    /* the memory may hold something that matters */
-	uint32_t gathers;   /* enum hf_gather: what records are to say */
+	int memory;	       /* the pinned map to use (stays the caller's), -1 = a fresh one */
+	struct hf_fixed fixed; /* all but the jiffy */
+};
+
+/* What was loaded, and what passes and rules need of it. */
+struct hf_bpf {
+	struct holdfast_bpf *whole; /* NULL: the passes alone */
+	struct hf_passes *passes;   /* NULL: whole */
+	struct hf_control *control;
+	struct hf_counters *counters;
+	uint64_t *unwritten;				 /* see sweep.bpf.c */
+	int sweep, owners;				 /* programs; -1 = not loaded */
+	int memory, pinned, rules, cgroups, known_netns; /* maps */
+	pthread_t placer;				 /* see hf_bpf_use_memory */
+	bool places;					 /* that thread is to be joined */
+	int place, refused; /* the map that it puts in place, what the kernel said */
 };
 
 /*
  * Load the programs asked for. Beside others, those of HF_PROGRAMS_OPTIONAL that the kernel
- * refuses are left out: bpf_program__autoload tells.
+ * refuses are left out: bpf_program__autoload tells, hf_bpf.owners of the pass over owners.
  */
-int hf_bpf_load(struct holdfast_bpf **out, const struct hf_load *load, struct hf_problem *problem);
+int hf_bpf_load(struct hf_bpf **out, const struct hf_load *load, struct hf_problem *problem);
+
+/* Frees and nulls. */
+void hf_bpf_unload(struct hf_bpf **bpf);
+
+/*
+ * From here on the programs use this pinned memory (it stays the caller's). The kernel puts it in
+ * place and then waits until no program can be using the one before, which may take longer than
+ * loading does: a thread waits instead, at the latest until hf_bpf_settle or hf_bpf_unload.
+ */
+int hf_bpf_use_memory(struct hf_bpf *bpf, int map, struct hf_problem *problem);
+
+/* Wait for what still goes on, with the capabilities that it was begun with. */
+void hf_bpf_settle(struct hf_bpf *bpf);
 
 /* What the mend of a refusal ends in. */
 #define HF_SEE_DOCTOR "; `holdfast doctor` tells more"

@@ -36,10 +36,12 @@ static void close_host(struct hf_host *front)
 
 	unsteer(front);
 	ring_buffer__free(host->ring);
-	bpf_link__destroy(host->sweep);
 	bpf_link__destroy(host->spread);
-	bpf_link__destroy(host->owners);
-	holdfast_bpf__destroy(host->bpf);
+	if (host->sweep >= 0)
+		close(host->sweep);
+	if (host->owners >= 0)
+		close(host->owners);
+	hf_bpf_unload(&host->bpf);
 	hf_netns_list_close(&host->netns);
 	if (host->watcher >= 0)
 		close(host->watcher);
@@ -59,6 +61,7 @@ static int open_host(struct hf_host **out, enum hf_use use, const struct hf_sele
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
 	host->selection = *selection;
 	host->place = host->watcher = host->netns.own_fd = host->cgroup_root = host->group = -1;
+	host->sweep = host->owners = -1;
 	host->run = use == HF_USE_RUN;
 	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
 	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||
@@ -72,7 +75,7 @@ static int open_host(struct hf_host **out, enum hf_use use, const struct hf_sele
 
 static const struct hf_counters *counters_of(const struct hf_host *front)
 {
-	return &hf_bpf_host_of(front)->bpf->bss->counters;
+	return hf_bpf_host_of(front)->bpf->counters;
 }
 
 bool hf_bpf_armed(const struct hf_host *front)
@@ -99,12 +102,12 @@ static int steer(struct hf_host *front, int cgroup, struct hf_problem *problem)
 {
 	struct hf_bpf_host *host = hf_bpf_host_of(front);
 	struct bpf_program *program[] = {
-		host->bpf->progs.hf_sock_create, /* first: sockops finds what it stored */
-		host->bpf->progs.hf_sockops,
-		host->bpf->progs.hf_setsockopt,
+		host->bpf->whole->progs.hf_sock_create, /* first: sockops finds what it stored */
+		host->bpf->whole->progs.hf_sockops,
+		host->bpf->whole->progs.hf_setsockopt,
 	};
 
-	host->bpf->bss->control.provisional = 1;
+	host->bpf->control->provisional = 1;
 	host->group = cgroup;
 	if (cgroup < 0)
 		cgroup = hf_bpf_cgroup_root(host);
@@ -127,6 +130,8 @@ static void confine(struct hf_host *front, bool paths)
 	struct hf_bpf_host *host = hf_bpf_host_of(front);
 	uint64_t kept = 0;
 
+	if (host->watcher >= 0) /* elsewhere milliseconds are dear, and it is over by itself */
+		hf_bpf_settle(host->bpf);
 	if (paths && hf_bpf_cgroup_root(host) >= 0)
 		kept |= HF_CAPABILITY(CAP_DAC_READ_SEARCH);
 	if (host->selection.gathers & HF_GATHER_NUMBERS)
@@ -154,8 +159,8 @@ static int event_fd(const struct hf_host *front)
 	struct hf_bpf_host *host = hf_bpf_host_of(front);
 
 	if (!host->ring)
-		host->ring = ring_buffer__new(bpf_map__fd(host->bpf->maps.events), hear_event, host,
-					      NULL);
+		host->ring = ring_buffer__new(bpf_map__fd(host->bpf->whole->maps.events),
+					      hear_event, host, NULL);
 	return host->ring ? ring_buffer__epoll_fd(host->ring) : -ENOMEM;
 }
 

@@ -13,8 +13,9 @@
 
 struct hf_bpf_host {
 	struct hf_host front;
-	struct holdfast_bpf *bpf;
-	struct bpf_link *sweep, *spread, *owners;
+	struct hf_bpf *bpf;
+	int sweep, owners; /* links, -1 = none */
+	struct bpf_link *spread;
 	struct bpf_link *steering[3], *traced[2];
 	struct ring_buffer *ring;
 	struct hf_netns_list netns;
@@ -49,8 +50,8 @@ int hf_bpf_cgroup_root(struct hf_bpf_host *host);
 /* The pass over open files also finds namespaces that nothing but a socket holds. */
 bool hf_bpf_needs_owners_pass(const struct hf_bpf_host *host);
 
-/* The pass over the open files of one process; NULL with errno. */
-struct bpf_link *hf_bpf_attach_owners(struct hf_bpf_host *host, uint32_t process);
+/* The pass over the open files of one process, 0 = of all: a link, or -errno. */
+int hf_bpf_attach_owners(struct hf_bpf_host *host, uint32_t process);
 
 /* Operations of the backend: see host.h. */
 int hf_bpf_pass(struct hf_host *front, unsigned int mode, hf_record_fn fn, void *arg,

@@ -17,9 +17,9 @@
 
 #include "holdfast.skel.h"
 
-static int drain(struct bpf_link *link, hf_stream_fn take, void *arg, struct hf_problem *problem)
+static int drain(int link, hf_stream_fn take, void *arg, struct hf_problem *problem)
 {
-	int fd = bpf_iter_create(bpf_link__fd(link));
+	int fd = bpf_iter_create(link);
 	int result, error = 0;
 
 	if (fd < 0)
@@ -49,26 +49,25 @@ static size_t take_netns(void *arg, char *bytes, size_t size, int *result)
 static int ask_process(void *arg, pid_t process)
 {
 	struct hf_bpf_host *host = arg;
-	struct bpf_link *owners;
+	int netns, owners;
 	char path[64];
-	int netns;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)process);
 	netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (netns >= 0)
 		hf_netns_add(&host->netns, netns);
 	owners = hf_bpf_attach_owners(host, (uint32_t)process);
-	if (!owners)
+	if (owners < 0)
 		return 0;
 	drain(owners, take_netns, host, NULL);
-	bpf_link__destroy(owners);
+	close(owners);
 	return 0;
 }
 
 /* What sockops need not report sockets of: the namespaces that passes visit, and no others. */
 static void tell_known_netns(struct hf_bpf_host *host)
 {
-	int map = bpf_map__fd(host->bpf->maps.known_netns);
+	int map = host->bpf->known_netns;
 	uint32_t inum, *before = NULL;
 	uint8_t known = 1;
 
@@ -83,7 +82,7 @@ static void tell_known_netns(struct hf_bpf_host *host)
 
 static int find_owners(struct hf_bpf_host *host, struct hf_problem *problem)
 {
-	struct hf_control *control = &host->bpf->bss->control;
+	struct hf_control *control = host->bpf->control;
 
 	control->find_netns = host->all_netns || host->run;
 	control->netns = host->netns.entry[0].inum; /* what is asked for, where it is not all */
@@ -93,7 +92,7 @@ static int find_owners(struct hf_bpf_host *host, struct hf_problem *problem)
 		control->held_since = control->pass;
 		return hf_group_each(host->group, ask_process, host);
 	}
-	if (!host->owners)
+	if (host->owners < 0)
 		return 0; /* refused by the kernel */
 	if (host->all_netns)
 		tell_known_netns(host);
@@ -133,10 +132,10 @@ static void set_control(struct hf_bpf_host *host, unsigned int mode)
 {
 	const uint32_t judged = HF_STATES_JUDGED;
 	const uint32_t held = judged | 1u << HF_FIN_WAIT1 | 1u << HF_CLOSING | 1u << HF_LAST_ACK;
-	struct hf_control *control = &host->bpf->bss->control;
-	const struct hf_counters *before = &host->bpf->bss->counters;
+	struct hf_control *control = host->bpf->control;
+	const struct hf_counters *before = host->bpf->counters;
 
-	if (!bpf_program__autoload(host->bpf->progs.hf_setsockopt))
+	if (!host->bpf->whole || !bpf_program__autoload(host->bpf->whole->progs.hf_setsockopt))
 		mode &= ~HF_MODE_TEND; /* what it would clamp is for the passes to find */
 	control->mode = mode;
 	if (mode & HF_MODE_DISARM)
@@ -144,7 +143,7 @@ static void set_control(struct hf_bpf_host *host, unsigned int mode)
 	control->look_close = before->standing || before->armed != host->armed;
 	host->armed = before->armed;
 	control->pass++;
-	host->bpf->bss->unwritten = 0; /* of a pass that ended early */
+	*host->bpf->unwritten = 0; /* of a pass that ended early */
 	control->states = host->selection.states ? host->selection.states : held;
 	control->arms = hf_bpf_armed(&host->front);
 	control->provisional = host->watcher >= 0;
@@ -193,8 +192,8 @@ struct sweep {
 static int sweep_netns(void *arg, uint32_t netns)
 {
 	struct sweep *sweep = arg;
-	struct hf_control *control = &sweep->host->bpf->bss->control;
-	const struct hf_counters *counters = &sweep->host->bpf->bss->counters;
+	struct hf_control *control = sweep->host->bpf->control;
+	const struct hf_counters *counters = sweep->host->bpf->counters;
 	uint64_t visited = counters->visited;
 	int result;
 
@@ -208,14 +207,13 @@ static int sweep_netns(void *arg, uint32_t netns)
 /* Where the kernel refuses a pass the callbacks of open sockets, tracepoints stand in for them. */
 static void trace_unheard(struct hf_bpf_host *host)
 {
-	struct bpf_program *program[] = { host->bpf->progs.hf_traced_state,
-					  host->bpf->progs.hf_traced_retransmit };
+	const struct holdfast_bpf *whole = host->bpf->whole;
 
-	if (!host->bpf->bss->counters.unheard || !host->steering[1] || host->traced[0])
+	if (!host->bpf->counters->unheard || !host->steering[1] || host->traced[0] ||
+	    !bpf_program__autoload(whole->progs.hf_traced_state))
 		return;
-	for (size_t i = 0; i < sizeof(program) / sizeof(*program); i++)
-		if (bpf_program__autoload(program[i]))
-			host->traced[i] = bpf_program__attach_trace(program[i]);
+	host->traced[0] = bpf_program__attach_trace(whole->progs.hf_traced_state);
+	host->traced[1] = bpf_program__attach_trace(whole->progs.hf_traced_retransmit);
 }
 
 static int spread_netns(void *arg, uint32_t netns)
@@ -223,7 +221,7 @@ static int spread_netns(void *arg, uint32_t netns)
 	struct sweep *sweep = arg;
 
 	(void)netns;
-	return drain(sweep->host->spread, take_nothing, NULL, sweep->problem);
+	return drain(bpf_link__fd(sweep->host->spread), take_nothing, NULL, sweep->problem);
 }
 
 static int refresh_netns(struct hf_bpf_host *host, struct hf_problem *problem)
@@ -245,11 +243,11 @@ int hf_bpf_pass(struct hf_host *front, unsigned int mode, hf_record_fn fn, void 
 	int result = 0;
 
 	if (mode & (HF_MODE_SPREAD | HF_MODE_TEND))
-		memset(host->bpf->bss->counters.due, 0, sizeof(host->bpf->bss->counters.due));
+		memset(host->bpf->counters->due, 0, sizeof(host->bpf->counters->due));
 	if (mode & HF_MODE_SPREAD)
 		return hf_bpf_each_netns(front, spread_netns, &sweep, problem);
 	set_control(host, mode);
-	reset_counters(&host->bpf->bss->counters);
+	reset_counters(host->bpf->counters);
 	if (hf_bpf_resolve_cgroups(host, problem))
 		return -1;
 	if (refresh_netns(host, problem))

@@ -19,47 +19,65 @@
 #include "holdfast.skel.h"
 
 struct cgroups {
-	int map;
-	uint64_t *ids;
+	struct cgroup {
+		uint64_t id;
+		bool matches;
+	} * cgroup;
 	size_t count, room;
 };
 
 static int add_cgroup(void *arg, uint64_t id, bool matches)
 {
 	struct cgroups *cgroups = arg;
-	uint64_t rules = matches;
 
 	if (cgroups->count == cgroups->room) {
 		size_t room = cgroups->room ? 2 * cgroups->room : 256;
-		uint64_t *grown = reallocarray(cgroups->ids, room, sizeof(*grown));
+		struct cgroup *grown = reallocarray(cgroups->cgroup, room, sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
-		cgroups->ids = grown;
+		cgroups->cgroup = grown;
 		cgroups->room = room;
 	}
-	cgroups->ids[cgroups->count++] = id;
-	return bpf_map_update_elem(cgroups->map, &id, &rules, BPF_ANY);
+	cgroups->cgroup[cgroups->count++] = (struct cgroup){ id, matches };
+	return 0;
 }
 
-static int compare_ids(const void *a, const void *b)
+static int compare_cgroups(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	uint64_t x = ((const struct cgroup *)a)->id, y = ((const struct cgroup *)b)->id;
 
 	return x < y ? -1 : x > y;
 }
 
-/* The map would fill with cgroups that came and went. */
-static void forget_removed(struct cgroups *cgroups)
+static void forget_removed(int map, const struct cgroups *cgroups)
 {
-	uint64_t id, *before = NULL;
+	struct cgroup sought = { 0 };
+	uint64_t next;
+	bool more = !bpf_map_get_next_key(map, NULL, &next);
 
-	qsort(cgroups->ids, cgroups->count, sizeof(id), compare_ids);
-	while (!bpf_map_get_next_key(cgroups->map, before, &id)) {
-		before = bsearch(&id, cgroups->ids, cgroups->count, sizeof(id), compare_ids);
-		if (!before)
-			bpf_map_delete_elem(cgroups->map, &id);
+	while (more) {
+		sought.id = next;
+		more = !bpf_map_get_next_key(map, &sought.id, &next);
+		if (!bsearch(&sought, cgroups->cgroup, cgroups->count, sizeof(sought),
+			     compare_cgroups))
+			bpf_map_delete_elem(map, &sought.id);
 	}
+}
+
+/* What came and went leaves the map first, to make room. */
+static int tell_cgroups(int map, const struct cgroups *cgroups)
+{
+	int error = 0;
+
+	qsort(cgroups->cgroup, cgroups->count, sizeof(*cgroups->cgroup), compare_cgroups);
+	forget_removed(map, cgroups);
+	for (size_t i = 0; !error && i < cgroups->count; i++) {
+		uint64_t rules = cgroups->cgroup[i].matches;
+
+		error = bpf_map_update_elem(map, &cgroups->cgroup[i].id, &rules, BPF_ANY);
+	}
+	return error;
 }
 
 int hf_bpf_cgroup_root(struct hf_bpf_host *host)
@@ -71,7 +89,7 @@ int hf_bpf_cgroup_root(struct hf_bpf_host *host)
 
 int hf_bpf_resolve_cgroups(struct hf_bpf_host *host, struct hf_problem *problem)
 {
-	struct cgroups cgroups = { .map = bpf_map__fd(host->bpf->maps.cgroups) };
+	struct cgroups cgroups = { 0 };
 	int error;
 
 	if (!host->selection.cgroup)
@@ -79,8 +97,8 @@ int hf_bpf_resolve_cgroups(struct hf_bpf_host *host, struct hf_problem *problem)
 	error = hf_cgroup_glob(hf_bpf_cgroup_root(host), host->selection.cgroup, add_cgroup,
 			       &cgroups);
 	if (!error)
-		forget_removed(&cgroups);
-	free(cgroups.ids);
+		error = tell_cgroups(host->bpf->cgroups, &cgroups);
+	free(cgroups.cgroup);
 	if (!error)
 		return 0;
 	return hf_problem_set(problem, HF_EXIT_FAILED, "give no --cgroup",
@@ -103,7 +121,7 @@ static int set_rule(struct hf_bpf_host *host, struct hf_problem *problem)
 {
 	struct hf_selection *selection = &host->selection;
 	struct hf_wire_rule wire = { .rule = selection->rule };
-	struct hf_control *control = &host->bpf->bss->control;
+	struct hf_control *control = host->bpf->control;
 	uint32_t index = 0;
 	int error;
 
@@ -118,11 +136,9 @@ static int set_rule(struct hf_bpf_host *host, struct hf_problem *problem)
 	control->by_owner = !!(wire.rule.match.fields & HF_MATCH_OWNER);
 	control->by_cgroup = !!selection->cgroup;
 	control->by_direction = !!wire.rule.match.direction;
-	control->owners = wants_owners(host);
 	control->audits = selection->audits;
 	control->judge = selection->judge;
-	error = bpf_map__update_elem(host->bpf->maps.rules, &index, sizeof(index), &wire,
-				     sizeof(wire), BPF_ANY);
+	error = bpf_map_update_elem(host->bpf->rules, &index, &wire, BPF_ANY);
 	if (error)
 		return hf_bpf_refused(problem, "cannot set the rule", -error);
 	return hf_bpf_resolve_cgroups(host, problem);
@@ -132,7 +148,7 @@ static int set_rule(struct hf_bpf_host *host, struct hf_problem *problem)
 static void narrow_owners(struct hf_bpf_host *host)
 {
 	const struct hf_match *match = &host->selection.rule.match;
-	struct hf_control *control = &host->bpf->bss->control;
+	struct hf_control *control = host->bpf->control;
 
 	if (match->fields & HF_MATCH_PID)
 		control->task = match->pid;
@@ -140,37 +156,39 @@ static void narrow_owners(struct hf_bpf_host *host)
 		memcpy(control->process, match->process, sizeof(control->process));
 }
 
-struct bpf_link *hf_bpf_attach_owners(struct hf_bpf_host *host, uint32_t process)
+int hf_bpf_attach_owners(struct hf_bpf_host *host, uint32_t process)
 {
 	union bpf_iter_link_info info = { .task.pid = process };
-	LIBBPF_OPTS(bpf_iter_attach_opts, only, .link_info = &info, .link_info_len = sizeof(info));
+	LIBBPF_OPTS(bpf_link_create_opts, only, .iter_info = process ? &info : NULL,
+		    .iter_info_len = process ? sizeof(info) : 0);
 
-	return bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, &only);
+	return bpf_link_create(host->bpf->owners, 0, BPF_TRACE_ITER, &only);
 }
 
 static int attach_passes(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *problem)
 {
-	struct bpf_program *spread = host->bpf->progs.hf_spread;
+	struct bpf_program *spread = host->bpf->whole ? host->bpf->whole->progs.hf_spread : NULL;
 
-	host->sweep = bpf_program__attach_iter(host->bpf->progs.hf_sweep, NULL);
-	if (bpf_program__autoload(spread))
+	host->sweep = bpf_link_create(host->bpf->sweep, 0, BPF_TRACE_ITER, NULL);
+	if (spread && bpf_program__autoload(spread))
 		host->spread = bpf_program__attach_iter(spread, NULL);
-	if (!host->sweep || (bpf_program__autoload(spread) && !host->spread))
+	if (host->sweep < 0 || (spread && bpf_program__autoload(spread) && !host->spread))
 		return hf_bpf_refused(problem, "cannot attach the pass over sockets", errno);
 	if (!hf_bpf_needs_owners_pass(host) || host->run)
 		return 0;
-	if (!bpf_program__autoload(host->bpf->progs.hf_owners_pass))
-		return host->bpf->bss->control.by_owner ?
+	if (host->bpf->owners < 0)
+		return host->bpf->control->by_owner ?
 			       hf_problem_set(problem, HF_EXIT_MISSING, "choose by address instead",
 					      "this kernel does not tell who holds a connection") :
 			       0;
 	if (use != HF_USE_WATCH)
 		narrow_owners(host);
-	if (host->bpf->bss->control.task && !host->all_netns)
-		host->owners = hf_bpf_attach_owners(host, host->bpf->bss->control.task);
-	if (!host->owners) /* kernels before 6.1 take no pid: the program itself leaves others out */
-		host->owners = bpf_program__attach_iter(host->bpf->progs.hf_owners_pass, NULL);
-	if (!host->owners)
+	if (host->bpf->control->task && !host->all_netns)
+		host->owners = hf_bpf_attach_owners(host, host->bpf->control->task);
+	if (host->owners <
+	    0) /* kernels before 6.1 take no pid: the program itself leaves others out */
+		host->owners = hf_bpf_attach_owners(host, 0);
+	if (host->owners < 0)
 		return hf_bpf_refused(problem, "cannot attach the pass over owners", errno);
 	return 0;
 }
@@ -228,23 +246,18 @@ static int recall(struct hf_bpf_host *host, enum hf_use use, int *map, struct hf
 }
 
 /* Pin a fresh memory, or take the one that somebody else pinned meanwhile. */
-static int memorize(struct hf_bpf_host *host, struct hf_load *load, struct hf_problem *problem)
+static int memorize(struct hf_bpf_host *host, struct hf_problem *problem)
 {
-	int error = hf_memory_pin(host->place, bpf_map__fd(host->bpf->maps.memory));
+	int error = hf_memory_pin(host->place, host->bpf->memory);
+	int pinned = error == -EEXIST ? hf_memory_get(host->place) : -1;
 	int failed;
 
-	if (error == -EEXIST)
-		load->memory = hf_memory_get(host->place);
-	if (load->memory < 0) {
-		if (error)
-			hf_host_warn(&host->front, "what is done will not be remembered: %s",
-				     strerror(-error));
-		return 0;
-	}
-	holdfast_bpf__destroy(host->bpf);
-	host->bpf = NULL;
-	failed = hf_bpf_load(&host->bpf, load, problem);
-	close(load->memory);
+	if (error && pinned < 0)
+		hf_host_warn(&host->front, "what is done will not be remembered: %s",
+			     strerror(-error));
+	failed = hf_bpf_use_memory(host->bpf, pinned < 0 ? host->bpf->memory : pinned, problem);
+	if (pinned >= 0)
+		close(pinned);
 	return failed;
 }
 
@@ -297,10 +310,12 @@ static void warn_of_lacks(struct hf_bpf_host *host)
 		const struct bpf_program *program;
 		const char *lack;
 	} lacks[] = {
-		{ host->bpf->progs.hf_owners_pass, "who holds a connection is not known" },
-		{ host->bpf->progs.hf_sock_create, "who makes a connection is not known at once" },
-		{ host->bpf->progs.hf_setsockopt, "weaker values that a program sets later stand "
-						  "until the next pass" },
+		{ host->bpf->whole->progs.hf_owners_pass, "who holds a connection is not known" },
+		{ host->bpf->whole->progs.hf_sock_create,
+		  "who makes a connection is not known at once" },
+		{ host->bpf->whole->progs.hf_setsockopt,
+		  "weaker values that a program sets later stand "
+		  "until the next pass" },
 	};
 
 	for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++)
@@ -312,18 +327,22 @@ static int load(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *pr
 {
 	struct hf_load load = {
 		.programs = HF_PROGRAM_SWEEP,
-		.modes = modes_of(use),
-		.any = matches_all_visited(&host->selection),
-		.audits = host->selection.audits,
-		.gathers = host->selection.gathers,
+		.fixed.modes = modes_of(use),
+		.fixed.any = matches_all_visited(&host->selection),
+		.fixed.audits = host->selection.audits,
+		.fixed.gathers = host->selection.gathers,
+		.fixed.owners = wants_owners(host),
 	};
+	bool fresh;
 	int failed;
 
 	if (recall(host, use, &load.memory, problem))
 		return -1;
-	load.remembers = use != HF_USE_LOOK;
+	fresh = load.memory < 0 && makes_memory(use) && host->place >= 0;
+	load.fixed.pinned = load.memory >= 0 || fresh;
+	load.fixed.remembers = use != HF_USE_LOOK;
 	if (load.memory >= 0 && wants_memory(host))
-		load.remembers = true;
+		load.fixed.remembers = true;
 	if (hf_bpf_needs_owners_pass(host))
 		load.programs |= HF_PROGRAM_OWNERS;
 	if (use == HF_USE_WATCH || use == HF_USE_RUN)
@@ -333,8 +352,8 @@ static int load(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *pr
 			 hf_bpf_load(&host->bpf, &load, problem);
 	if (load.memory >= 0)
 		close(load.memory);
-	else if (!failed && makes_memory(use) && host->place >= 0)
-		failed = memorize(host, &load, problem);
+	else if (!failed && fresh)
+		failed = memorize(host, problem);
 	if (!failed && use == HF_USE_WATCH)
 		warn_of_lacks(host);
 	return failed;
@@ -356,6 +375,6 @@ int hf_bpf_prepare(struct hf_bpf_host *host, enum hf_use use, struct hf_problem 
 	if (load(host, use, problem) || set_rule(host, problem))
 		return -1;
 	if (use == HF_USE_WATCH || use == HF_USE_RUN)
-		host->bpf->bss->control.watcher = watcher_mark();
+		host->bpf->control->watcher = watcher_mark();
 	return attach_passes(host, use, problem);
 }

@@ -7,47 +7,16 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #define FILE_HANDLE_KERNFS 0xfe /* FILEID_KERNFS: the handle is the 64-bit id */
-
-static int mounted_root(void)
-{
-	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
-	char control[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		snprintf(control, sizeof(control), "%s/cgroup.controllers", places[i]);
-		if (!access(control, F_OK))
-			return open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return -ENOENT;
-}
-
-int hf_cgroup_root(void)
-{
-	int filesystem = fsopen("cgroup2", FSOPEN_CLOEXEC);
-	bool refused = filesystem < 0 && errno == EPERM;
-	int mount = -1;
-	int root = -1;
-
-	if (filesystem >= 0 && !fsconfig(filesystem, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		mount = fsmount(filesystem, FSMOUNT_CLOEXEC, 0);
-	if (filesystem >= 0)
-		close(filesystem);
-	if (mount < 0) {
-		root = mounted_root();
-		return root == -ENOENT && refused ? -EPERM : root;
-	}
-	root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close(mount);
-	return root < 0 ? -errno : root;
-}
 
 bool hf_cgroup_is_host_root(void)
 {
@@ -61,26 +30,98 @@ bool hf_cgroup_is_host_root(void)
 	return !stat("/proc/1/ns/cgroup", &first) && first.st_ino == own.st_ino;
 }
 
+static bool is_cgroup2(int directory)
+{
+	struct statfs status;
+
+	return !fstatfs(directory, &status) && status.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* Also where a mount namespace hides it, such as that of `ip netns exec`. */
+static int mounted_root(void)
+{
+	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified",
+					      "/proc/1/root/sys/fs/cgroup",
+					      "/proc/1/root/sys/fs/cgroup/unified" };
+	size_t count = hf_cgroup_is_host_root() ? 4 : 2; /* another namespace's root is not ours */
+
+	for (size_t i = 0; i < count; i++) {
+		int root = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (root >= 0 && is_cgroup2(root))
+			return root;
+		if (root >= 0)
+			close(root);
+	}
+	return -ENOENT;
+}
+
+/*
+ * Not before all else: the kernel takes the options of the newest mount for all of them (cgroup2
+ * has one set), so that none here would end the host's nsdelegate and memory_recursiveprot.
+ */
+static int mount_root(void)
+{
+	int filesystem = fsopen("cgroup2", FSOPEN_CLOEXEC);
+	int mount = -1, root = -1;
+
+	if (filesystem < 0)
+		return errno == EPERM ? -EPERM : -ENOENT;
+	if (!fsconfig(filesystem, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		mount = fsmount(filesystem, FSMOUNT_CLOEXEC, 0);
+	close(filesystem);
+	if (mount < 0)
+		return -ENOENT;
+	root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(mount);
+	return root < 0 ? -errno : root;
+}
+
+int hf_cgroup_root(void)
+{
+	int root = mounted_root();
+
+	return root == -ENOENT ? mount_root() : root;
+}
+
+/* Where an open directory is, as a string; its length or -errno. */
+static ssize_t place_of(int directory, char *path, size_t size)
+{
+	char link[64];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", directory);
+	length = readlink(link, path, size - 1);
+	if (length < 0)
+		return -errno;
+	path[length] = '\0';
+	return length;
+}
+
 int hf_cgroup_path(int root, uint64_t id, char *path, size_t size)
 {
 	union {
 		struct file_handle handle;
 		char room[sizeof(struct file_handle) + sizeof(id)];
 	} at = { .handle = { .handle_bytes = sizeof(id), .handle_type = FILE_HANDLE_KERNFS } };
-	char link[64];
-	ssize_t length;
+	char mounted[PATH_MAX], place[PATH_MAX];
+	ssize_t length, above = place_of(root, mounted, sizeof(mounted));
 	int fd;
 
+	if (above < 0)
+		return (int)above;
 	memcpy(at.room + sizeof(struct file_handle), &id, sizeof(id));
 	fd = open_by_handle_at(root, &at.handle, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, size - 1);
+	length = place_of(fd, place, sizeof(place));
 	close(fd);
 	if (length < 0)
-		return -errno;
-	path[length] = '\0';
+		return (int)length;
+	if (above > 1 && !strncmp(place, mounted, (size_t)above)) /* not mounted at / */
+		memmove(place, place + above, (size_t)(length - above) + 1);
+	if (snprintf(path, size, "%s", *place ? place : "/") >= (int)size)
+		return -ENAMETOOLONG;
 	return 0;
 }
 

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /*
- * An open directory of the cgroup2 root as this process may see it, or -errno. Needs no mount
- * point (inside `ip netns exec` /sys/fs/cgroup is hidden); in a container without
- * CAP_SYS_ADMIN the mounted one is taken. -EPERM: none is in sight, nor may one be mounted.
+ * An open directory of the cgroup2 root as this process may see it, or -errno: where it is mounted
+ * as usual, here or (inside `ip netns exec`, which hides it) for process 1; else one is mounted for
+ * nobody else to see. -EPERM: none is in sight, nor may one be mounted.
  */
 int hf_cgroup_root(void);
 

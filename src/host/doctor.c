@@ -74,10 +74,10 @@ static void try_programs(struct hf_finding *finding, unsigned int programs, cons
 	bool optional = !(programs & ~HF_PROGRAMS_OPTIONAL);
 	struct hf_load load = { .programs = programs,
 				.memory = -1,
-				.modes = ~0u,
-				.audits = true,
-				.gathers = HF_GATHER_ALL };
-	struct holdfast_bpf *bpf;
+				.fixed.modes = ~0u,
+				.fixed.audits = true,
+				.fixed.gathers = HF_GATHER_ALL };
+	struct hf_bpf *bpf;
 	struct hf_problem problem;
 
 	if (hf_bpf_load(&bpf, &load, &problem)) {
@@ -89,7 +89,7 @@ static void try_programs(struct hf_finding *finding, unsigned int programs, cons
 			       problem.mend, "%s: %s", purpose, problem.what);
 		return;
 	}
-	holdfast_bpf__destroy(bpf);
+	hf_bpf_unload(&bpf);
 	hf_finding_set(finding, HF_FINDING_OK, "", "%s", purpose);
 }
 

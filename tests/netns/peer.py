@@ -100,6 +100,11 @@ def set_options(id, values):
         sockets[id].setsockopt(*OPTIONS[name], value)
 
 
+def set_long_option(id, name, value):
+    """By far more bytes than it takes, which the kernel does not mind."""
+    sockets[id].setsockopt(*OPTIONS[name], struct.pack("i", value) + bytes(8192))
+
+
 def options(id):
     return options_of(sockets[id])
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Preloaded into Holdfast by a test: a kernel that refuses the eBPF programs whose names stand in
- * $HF_TEST_REFUSE, one after the other with blanks between.
+ * $HF_TEST_REFUSE, one after the other with blanks between. It also refuses programs that would load
+ * others from within the kernel, where their names are not seen.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -34,7 +35,7 @@ long syscall(long number, ...)
 	va_end(list);
 	attributes = (const union bpf_attr *)argument[1];
 	if (number == SYS_bpf && argument[0] == BPF_PROG_LOAD &&
-	    is_refused(attributes->prog_name)) {
+	    (attributes->prog_type == BPF_PROG_TYPE_SYSCALL || is_refused(attributes->prog_name))) {
 		errno = EINVAL;
 		return -1;
 	}

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from lab import SESSION, Watch, wait_until
+from runs import cgroup2, cgroup_of
 
 pytestmark = pytest.mark.both_backends  # save those marked bpf_only
 POLICY = ("--dead-within", "20s")
@@ -147,10 +148,8 @@ def test_a_connection_handed_to_another_process_is_its_holders(lab):
 
 
 def test_connections_in_a_child_cgroup(lab):
-    root = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()
-            if line.split()[2] == "cgroup2"][0]
     name = f"{SESSION}-{lab.number}"
-    child = pathlib.Path(root, name)
+    child = pathlib.Path(cgroup2(), name)
     child.mkdir()
     lab.stack.callback(lambda: wait_until(lambda: gone(child), 5, "the cgroup is empty"))
     lab.stack.callback(lab.end_processes)
@@ -167,6 +166,29 @@ def test_connections_in_a_child_cgroup(lab):
         assert lab.one(sock)["cgroup"] == f"/{name}"
     assert_untouched(outside.connect(lab.server.address, port).options())
     assert {row["local"] for row in lab.list("--cgroup", f"/{name}")} == {before.local, after.local}
+
+
+@pytest.mark.alone
+@pytest.mark.bpf_only
+def test_cgroups_that_come_and_go_leave_room_for_others(lab):
+    """More than are remembered at a time, but not at one time."""
+    name = f"{SESSION}-{lab.number}"
+    lab.pair().watch(*POLICY, "--cgroup", f"/{name}*")
+    server, inside = lab.peer(lab.server), lab.peer(lab.client)
+    _, port = server.listen(lab.server.address)
+    home = pathlib.Path(cgroup2() + cgroup_of(inside.pid))
+    several = [pathlib.Path(cgroup2(), f"{name}-{number}") for number in range(8000)]
+    lab.stack.callback(lambda: [gone(cgroup) for cgroup in several])
+    lab.stack.callback(lab.end_processes)
+    for _ in range(3):
+        for cgroup in several:
+            cgroup.mkdir()
+        (several[-1] / "cgroup.procs").write_text(str(inside.pid))
+        near = inside.connect(lab.server.address, port)
+        wait_until(lambda: near.options()["keepalive"], 5, "a pass knows the new cgroup")
+        (home / "cgroup.procs").write_text(str(inside.pid))
+        for cgroup in several:
+            cgroup.rmdir()
 
 
 def gone(cgroup):

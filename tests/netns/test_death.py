@@ -151,8 +151,11 @@ def test_a_neighbour_that_nobody_answers_for_is_found_in_time(lab):
 
 
 @pytest.mark.bpf_only
-def test_a_closed_window_outlives_three_times_the_goal(lab):
+@pytest.mark.parametrize("retries", [15, 3])
+def test_a_closed_window_outlives_three_times_the_goal(lab, retries):
+    """And as many window probes as the kernel would leave unanswered."""
     near, far, watch, _ = watched(lab, dead_within=5)
+    lab.client.sysctl(ipv4__tcp_retries2=retries)
     sent = near.fill()
     for _ in range(16):
         time.sleep(1)

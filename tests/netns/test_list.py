@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import subprocess
 import time
 
 import pytest
@@ -213,6 +214,37 @@ def test_the_table_is_aligned(lab):
     rows = [line for line in lines if lab.server.address in line]
     assert len(rows) == 3
     assert len({line.index(lab.server.address) for line in rows}) == 1
+
+
+def cgroup2():
+    """Where it is mounted first, and by which options."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        fields = next(line.split() for line in mounts if line.split()[2] == "cgroup2")
+    return fields[1], fields[3]
+
+
+@pytest.mark.bpf_only
+@pytest.mark.alone
+def test_paths_of_cgroups_cost_the_host_none_of_its_mount_options(lab):
+    """The kernel keeps one set of them, and takes it from the newest mount."""
+    where, before = cgroup2()
+    remount = ["mount", "--options-mode", "ignore", where, "-o"]
+    subprocess.run([*remount, f"remount,{before},nsdelegate"], check=True, timeout=10)
+    try:
+        near, _ = lab.pair().connect()
+        assert lab.one(near)["cgroup"] == cgroup_of(near.peer.pid)
+        assert "nsdelegate" in cgroup2()[1].split(",")
+    finally:
+        subprocess.run([*remount, f"remount,{before}"], check=True, timeout=10)
+
+
+@pytest.mark.bpf_only
+def test_passes_are_loaded_the_quick_way(lab):
+    """Else HOLDFAST_DEBUG tells why not; libbpf would do, but take several times as long."""
+    near, _ = lab.pair().connect()
+    for command in (["list"], ["list", "--remote", near.remote], ["apply"], ["audit"]):
+        done = lab.run(*command, *lab.where(None), "--json", env={**lab.env, "HOLDFAST_DEBUG": "1"})
+        assert done.stdout and not done.stderr
 
 
 STAY, CHURN = 3000, 15000

@@ -88,6 +88,14 @@ def test_each_weaker_value_set_later_is_clamped(lab):
         assert bound(near.options()) <= 20
 
 
+@pytest.mark.bpf_only
+def test_a_weaker_value_that_is_longer_than_a_page_is_put_right_by_a_pass(lab):
+    lab.pair().watch(*POLICY)
+    near, _ = lab.connect()
+    near.set_long_option(name="idle", value=7200)
+    wait_until(lambda: bound(near.options()) <= 20, 3, "it is put right")
+
+
 def test_values_set_later_outside_the_rule_pass(lab):
     lab.pair().watch(*POLICY, "--remote", ":1")
     near, _ = lab.connect()

@@ -14,11 +14,35 @@
 #include "host/bpf/wishes.h"
 
 extern struct hf_memory_map memory SEC(".maps");
+extern struct hf_pinned_map pinned SEC(".maps");
 extern struct hf_owners_map owners SEC(".maps");
 extern struct hf_rules_map rules SEC(".maps");
 extern struct hf_cgroups_map cgroups SEC(".maps");
 extern struct hf_control control;
 extern struct hf_counters counters;
+
+static __always_inline void *memory_in_use(void)
+{
+	__u32 first = 0;
+
+	return fixed.pinned ? bpf_map_lookup_elem(&pinned, &first) : &memory;
+}
+
+/* flags: 0, or BPF_SK_STORAGE_GET_F_CREATE. */
+static __always_inline struct hf_memory *memory_of(void *sk, __u64 flags)
+{
+	void *map = memory_in_use();
+
+	return map ? bpf_sk_storage_get(map, sk, 0, flags) : 0;
+}
+
+static __always_inline void forget(void *sk)
+{
+	void *map = memory_in_use();
+
+	if (map)
+		bpf_sk_storage_delete(map, sk);
+}
 
 static __always_inline int set_option(void *target, int level, int name, __u32 value)
 {
@@ -97,7 +121,7 @@ static __always_inline struct hf_memory *remember(struct sock *sk, const struct 
 						  const struct hf_settings *own,
 						  const struct hf_settings *want, __u32 flags)
 {
-	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct hf_memory *m = memory_of(sk, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!m)
 		return 0;
@@ -158,7 +182,7 @@ static __always_inline __u32 give_back(void *target, struct sock *sk, struct hf_
 	cut_to_options(&own);
 	if (write_settings(target, now, &own, silent))
 		return HF_OUTCOME_FAILED;
-	bpf_sk_storage_delete(&memory, sk);
+	forget(sk);
 	return HF_OUTCOME_RESTORED;
 }
 

@@ -7,8 +7,8 @@
  * the building machine's kernel gets in. Fields that some kernels lack are guarded
  * where they are read with bpf_core_field_exists.
  *
- * For each type that an access begins with, libbpf looks through all types of the kernel, which
- * takes more than a millisecond: accesses begin with tcp_sock or sock_common where they can.
+ * For each type that an access begins with, all types of the kernel are looked through, which takes
+ * libbpf more than a millisecond: accesses begin with tcp_sock or sock_common where they can.
  */
 #ifndef HF_HOST_BPF_KERNEL_H
 #define HF_HOST_BPF_KERNEL_H

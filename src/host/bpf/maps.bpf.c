@@ -3,13 +3,13 @@
 #include "host/bpf/maps.h"
 
 struct hf_memory_map memory SEC(".maps");
+struct hf_pinned_map pinned SEC(".maps");
 struct hf_owners_map owners SEC(".maps");
 struct hf_rules_map rules SEC(".maps");
 struct hf_cgroups_map cgroups SEC(".maps");
 struct hf_known_netns_map known_netns SEC(".maps");
 
-const volatile __u64 hf_jiffy_ms; /* set before loading, as all constants are */
-const volatile __u64 hf_jiffy_s;
+const volatile struct hf_fixed fixed;
 
 struct hf_control control;
 struct hf_counters counters;

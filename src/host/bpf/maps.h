@@ -16,6 +16,17 @@ struct hf_memory_map {
 	__type(value, struct hf_memory);
 };
 
+/*
+ * With hf_fixed.pinned the memory in use, put here by user space: what is loaded the quick way (see
+ * bpf.c) cannot be given a map that is there already.
+ */
+struct hf_pinned_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct hf_memory_map);
+};
+
 /* Accepted sockets inherit their listener's creator until a pass finds their holder. */
 struct hf_owners_map {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

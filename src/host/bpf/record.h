@@ -5,8 +5,6 @@
 
 #include "host/bpf/hold.h"
 
-#include "core/policy.c"
-
 static __always_inline void copy_process(char *to, const char *from)
 {
 	((__u64 *)to)[0] = ((const __u64 *)from)[0];
@@ -240,7 +238,7 @@ static long find_step(__u32 index, void *data)
 
 	if (!r)
 		return 1;
-	find->matched = hf_match_test(&r->rule.match, index, find->facts);
+	find->matched = hf_bpf_match(&r->rule.match, index, find->facts);
 	find->index = index;
 	return find->matched != HF_MATCHED_NO;
 }

@@ -3,6 +3,7 @@
 
 /* A function of its own that returns nothing leaves what it likes in R0: refused by the verifier. */
 #define inline inline __attribute__((always_inline))
+#include "core/policy.c"
 #include "core/settings.c"
 #undef inline
 
@@ -20,6 +21,13 @@ __noinline int hf_bpf_decide(const struct hf_settings *program, const struct hf_
 	if (!program || !goals || !ours || !out)
 		return HF_KEEP;
 	return hf_settings_decide(program, goals, ours, override, out);
+}
+
+__noinline int hf_bpf_match(const struct hf_match *match, __u32 index, const struct hf_facts *facts)
+{
+	if (!match || !facts)
+		return HF_MATCHED_NO;
+	return hf_match_test(match, index, facts);
 }
 
 __noinline int hf_bpf_audit(const struct hf_settings *settings, const struct hf_goals *goals,

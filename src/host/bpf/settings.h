@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The core's arithmetic as global functions: the verifier looks at each of them once, whatever
- * calls it, and demands that a pointer may be NULL. Contracts: holdfast/settings.h; nothing
- * useful is returned for NULL.
+ * The core's arithmetic and matching as global functions: the verifier looks at each of them once,
+ * whatever calls it, and demands that a pointer may be NULL. Contracts: holdfast/settings.h and
+ * policy.h; nothing useful is returned for NULL.
  */
 #ifndef HF_HOST_BPF_SETTINGS_H
 #define HF_HOST_BPF_SETTINGS_H
@@ -16,6 +16,9 @@ int hf_bpf_derive(const struct hf_goals *goals, struct hf_settings *out);
 /* enum hf_decision */
 int hf_bpf_decide(const struct hf_settings *program, const struct hf_goals *goals,
 		  const struct hf_settings *ours, __u32 override, struct hf_settings *out);
+
+/* enum hf_matched */
+int hf_bpf_match(const struct hf_match *match, __u32 index, const struct hf_facts *facts);
 
 /* enum hf_verdict */
 int hf_bpf_audit(const struct hf_settings *settings, const struct hf_goals *goals,

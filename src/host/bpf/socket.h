@@ -10,18 +10,16 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-/* What a jiffy takes, as binary fractions: no division in what runs for every socket. */
-extern const volatile __u64 hf_jiffy_ms; /* << HF_JIFFY_MS_BITS */
-extern const volatile __u64 hf_jiffy_s;	 /* << HF_JIFFY_S_BITS */
+extern const volatile struct hf_fixed fixed;
 
 static __always_inline __u64 jiffies_to_ms(__u32 jiffies)
 {
-	return jiffies * hf_jiffy_ms >> HF_JIFFY_MS_BITS;
+	return jiffies * fixed.jiffy_ms >> HF_JIFFY_MS_BITS;
 }
 
 static __always_inline __u32 jiffies_to_s(__u32 jiffies)
 {
-	return jiffies * hf_jiffy_s >> HF_JIFFY_S_BITS;
+	return jiffies * fixed.jiffy_s >> HF_JIFFY_S_BITS;
 }
 
 /* Linux keepalive_time_elapsed: when data or an acceptable ACK was received, whichever is later. */

@@ -43,7 +43,7 @@ static __always_inline bool stays_within(const struct tcp_sock *tp)
 /* There and back: a timer that is set to what it is set to stays where it is. */
 static __always_inline void rearm(struct sock *sk, const struct tcp_sock *tp)
 {
-	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	struct hf_memory *m = memory_of(sk, 0);
 	__u32 idle = jiffies_to_s(tp->keepalive_time);
 
 	/* One that is overdue would probe at once. */

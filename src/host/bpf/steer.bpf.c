@@ -93,7 +93,7 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_soc
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
-	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	struct hf_memory *m = memory_of(sk, 0);
 	struct hf_wire_rule *rule;
 	struct hf_settings now;
 	__u32 outcome, index;
@@ -130,7 +130,7 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct tcp_soc
 static __always_inline void unanswered(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	struct hf_memory *m = memory_of(sk, 0);
 
 	__u32 retransmitting = tp->inet_conn.icsk_retransmits ? retransmitting_ms(tp) : 0;
 
@@ -147,7 +147,7 @@ static __always_inline void unanswered(struct bpf_sock_ops *ctx, struct tcp_sock
 static __always_inline void answered(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	struct hf_memory *m = memory_of(sk, 0);
 
 	if (!m)
 		return;
@@ -158,7 +158,7 @@ static __always_inline void answered(struct bpf_sock_ops *ctx, struct tcp_sock *
 static __always_inline void ended(struct tcp_sock *tp, __u64 cookie)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct hf_memory *m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	struct hf_memory *m = memory_of(sk, 0);
 
 	if (m && held_by_us(m))
 		report(tp, cookie, bpf_sk_storage_get(&owners, sk, 0, 0), m, HF_WIRE_ENDED,
@@ -231,7 +231,7 @@ int hf_traced_retransmit(const __u64 *ctx) /* socket, segment */
 	if (!tp || (tp->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_RTO_CB_FLAG) ||
 	    BPF_CORE_READ_BITFIELD(tp, inet_conn.icsk_ca_state) != TCP_CA_LOSS)
 		return 0;
-	m = bpf_sk_storage_get(&memory, &tp->inet_conn.icsk_inet.sk, 0, 0);
+	m = memory_of(&tp->inet_conn.icsk_inet.sk, 0);
 	if (m && held_by_us(m) && (m->flags & HF_MEMORY_ARMS) && !m->armed_ms)
 		__sync_fetch_and_add(&counters.armed, 1);
 	return 0;
@@ -386,6 +386,12 @@ static __always_inline void reconsider(struct bpf_sock *sk)
 		__sync_fetch_and_add(&counters.unsettled, 1);
 }
 
+/* More than is shown here, or another program has found so: the kernel takes it as it is. */
+static __always_inline bool is_beyond(const struct bpf_sockopt *ctx)
+{
+	return ctx->optlen > 4096 || (!ctx->optlen && ctx->optval != ctx->optval_end);
+}
+
 /* What a program sets of keepalive, on a connection under a rule. */
 SEC("cgroup/setsockopt")
 int hf_setsockopt(struct bpf_sockopt *ctx)
@@ -396,14 +402,16 @@ int hf_setsockopt(struct bpf_sockopt *ctx)
 	const struct tcp_sock *tp;
 	struct hf_memory *m;
 
-	if (ctx->optlen > 4096) { /* more than is shown here: the kernel takes it as it is */
+	if (is_beyond(ctx)) {
+		if (take_wish(ctx, 0, &now))
+			__sync_fetch_and_add(&counters.unsettled, 1); /* a pass puts it right */
 		ctx->optlen = 0;
 		return 1;
 	}
 	if (!sk || (void *)(value + 1) > ctx->optval_end ||
 	    (ctx->level != SOL_TCP && ctx->level != SOL_SOCKET) || !take_wish(ctx, *value, &now))
 		return 1;
-	m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	m = memory_of(sk, 0);
 	if (!m)
 		reconsider(sk);
 	if (!m || !held_by_us(m) || !acceptable(ctx, *value))

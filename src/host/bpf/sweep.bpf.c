@@ -17,20 +17,13 @@ struct {
 	__type(value, __u8);
 } listeners SEC(".maps");
 
-/* Known before loading (struct hf_load): the verifier leaves out what they rule out. */
-const volatile __u32 hf_modes = UINT32_MAX;
-const volatile bool hf_any = false;
-const volatile bool hf_audits = true;
-const volatile bool hf_remembers = true;
-const volatile __u32 hf_gathers = HF_GATHER_ALL;
-
 struct hf_record record; /* of the socket at hand; too big for the stack */
-__u64 unwritten;	 /* address of the socket whose record did not fit */
+uint64_t unwritten;	 /* address of the socket whose record did not fit */
 
 /* What the pass does (enum hf_mode), as far as any pass of this program ever does. */
 static __always_inline bool does(__u32 modes)
 {
-	return control.mode & hf_modes & modes;
+	return control.mode & fixed.modes & modes;
 }
 
 /* The iterator shows listeners before connections, so direction is known when it matters. */
@@ -58,7 +51,7 @@ static __always_inline bool audit_wanted(struct tcp_sock *tp, const struct net *
 	__u32 verdict = HF_NOT_JUDGED;
 	struct hf_goals goals = {};
 
-	if (!hf_audits)
+	if (!fixed.audits)
 		return true;
 	rtx.rto_ms = (__u32)jiffies_to_ms(tp->inet_conn.icsk_rto);
 	rtx.retries = net->ipv4.sysctl_tcp_retries2;
@@ -102,7 +95,7 @@ static __always_inline void look_after(struct sock *sk, struct tcp_sock *tp, str
 	if (!held_by_us(m))
 		return;
 	counters.standing++;
-	if (hf_modes & HF_MODE_TEND)
+	if (fixed.modes & HF_MODE_TEND)
 		make_up(sk, tp, m);
 }
 
@@ -117,15 +110,20 @@ static __always_inline bool revived(struct hf_memory *m)
 	return true;
 }
 
+static __always_inline bool arms(const struct hf_wire_rule *rule)
+{
+	return (fixed.modes & HF_MODE_TEND) && (rule->rule.flags & HF_RULE_ARM);
+}
+
 static __always_inline __u32 act(struct sock *sk, struct tcp_sock *tp, struct hf_memory **m,
 				 const struct hf_wire_rule *rule, bool settled)
 {
-	bool provisional = control.by_owner && !settled;
+	bool provisional = !fixed.any && control.by_owner && !settled;
 	__u32 outcome;
 
 	if (is_hands_off(&record))
 		return HF_OUTCOME_STATE;
-	if ((rule->rule.flags & HF_RULE_ARM) && *m) {
+	if (arms(rule) && *m) {
 		claim(*m);
 		if (revived(*m))
 			return HF_OUTCOME_REVIVED;
@@ -136,7 +134,7 @@ static __always_inline __u32 act(struct sock *sk, struct tcp_sock *tp, struct hf
 		record.settings = (*m)->written;
 	if (outcome == HF_OUTCOME_PROBING || provisional)
 		counters.waiting++;
-	if ((rule->rule.flags & HF_RULE_ARM) &&
+	if (arms(rule) &&
 	    hear_callbacks(sk, tp, BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG))
 		counters.unheard++;
 	return outcome;
@@ -197,7 +195,7 @@ static __always_inline struct hf_wire_rule *rule_for(struct sock_common *skc, st
 						     const struct hf_owner *owner)
 {
 	bool held = !control.held_since || (owner && owner->pass >= control.held_since);
-	int found = hf_any ? 0 : find_rule(skc, tp, owner, direction_of(skc));
+	int found = fixed.any ? 0 : find_rule(skc, tp, owner, direction_of(skc));
 	__u32 index = found;
 
 	if (!held)
@@ -212,7 +210,7 @@ static __always_inline struct hf_owner *owner_of(struct sock *sk)
 {
 	struct hf_owner *owner;
 
-	if (!control.owners)
+	if (!fixed.owners)
 		return 0;
 	owner = bpf_sk_storage_get(&owners, sk, 0, 0);
 	return owner && (owner->pass || control.provisional) ? owner : 0;
@@ -235,8 +233,8 @@ static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 
 	if (!rule && !does(HF_MODE_ACT | HF_MODE_DISARM | HF_MODE_RESTORE))
 		return;
-	if (hf_remembers)
-		m = bpf_sk_storage_get(&memory, sk, 0, 0);
+	if (fixed.remembers)
+		m = memory_of(sk, 0);
 	gather_condition(tp, net, &record);
 	if (rule && !audit_wanted(tp, net, m, rule))
 		return;
@@ -246,10 +244,10 @@ static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 	count_outcome();
 	if (!record_due())
 		return;
-	gather_rest(tp, net, control.netns, hf_gathers, &record);
-	if (hf_gathers & HF_GATHER_COOKIE)
+	gather_rest(tp, net, control.netns, fixed.gathers, &record);
+	if (fixed.gathers & HF_GATHER_COOKIE)
 		record.cookie = bpf_get_socket_cookie(sk);
-	if (hf_gathers & HF_GATHER_ORIGIN)
+	if (fixed.gathers & HF_GATHER_ORIGIN)
 		gather_origin(tp, net, m, &record);
 	gather_owner(owner, &record);
 	if (write_record(seq))

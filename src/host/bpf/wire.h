@@ -236,6 +236,19 @@ enum hf_gather {
 #define HF_GATHER_BOUNDS (HF_GATHER_MEMORY | HF_GATHER_RETRANSMISSION) /* what they depend on */
 #define HF_GATHER_ALL (HF_GATHER_NUMBERS - 1) /* all but these, which only `check` and `why` want */
 
+/* Known before loading: the verifier leaves out what it rules out, and the sweep is quicker. */
+struct hf_fixed {
+	uint64_t jiffy_ms; /* what a jiffy takes, << HF_JIFFY_MS_BITS: no division for every socket */
+	uint64_t jiffy_s; /* the same, << HF_JIFFY_S_BITS */
+	uint32_t modes;	  /* enum hf_mode: those that a pass may have */
+	uint32_t gathers; /* enum hf_gather: what records are to say */
+	bool any;	  /* rule 0 matches whatever a pass visits */
+	bool audits;	  /* verdicts are filtered by */
+	bool remembers;	  /* the memory may hold something that matters */
+	bool owners;	  /* owners are wanted */
+	bool pinned;	  /* the memory is a pinned one */
+};
+
 /* Set by user space before each pass. */
 struct hf_control {
 	uint32_t mode;	     /* enum hf_mode */
@@ -248,7 +261,6 @@ struct hf_control {
 	uint32_t arms;	     /* a living watcher arms user timeouts */
 	uint32_t watcher;    /* who we are, in the bits of HF_MEMORY_WATCHER; 0 = no watcher */
 	uint32_t look_close; /* some user timeout is armed, or some peer suspected */
-	uint32_t owners;     /* owners are known and wanted */
 	uint32_t by_owner;   /* some rule asks for process, pid or user */
 	uint32_t by_cgroup;
 	uint32_t by_direction;
