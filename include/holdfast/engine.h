@@ -48,13 +48,17 @@ enum hf_flow_option {
 	HF_WATCH_RESPONDER = 1 << 1,
 	HF_WATCH_BOTH = HF_WATCH_ORIGINATOR | HF_WATCH_RESPONDER,
 	/*
-	 * Its segments do not all pass here: before each dialogue the numbers are asked for, and
-	 * believed once a probe made of them is answered with these numbers, one of which data may
-	 * have moved on. Without it, every segment is to be told of, or hf_engine_heard or hf_engine_learn called for what
-	 * passed unseen: a probe with an old TSval is answered by nothing.
+	 * Its segments do not all pass here: each dialogue begins with a probe of the numbers that
+	 * the last one has confirmed, or a question where there are none, hf_engine_heard having
+	 * made them stale. Numbers are believed once a probe made of them is answered with them,
+	 * one of which data may have moved on. A probe of kept ones that goes unanswered counts as
+	 * a try, and questions follow: traffic may have passed unseen after all. Without
+	 * this option every segment is to be told of, or hf_engine_heard or hf_engine_learn called
+	 * for what passed unseen: a probe with an old TSval is answered by nothing.
 	 *
 	 * Whoever answers a question passes for the end that was asked: forged ACKs are never a
-	 * death, but put it off, to hf_probing_bound() after the last one that answered a try.
+	 * death, but put it off, to hf_probing_bound() after the last one that answered a try. An
+	 * owner who knows that an answer is none of the end's own does not tell of it.
 	 */
 	HF_ASK = 1 << 2,
 };
@@ -201,8 +205,9 @@ void hf_engine_segments(struct hf_engine *engine, const struct hf_segment *segme
 
 enum hf_action_kind {
 	HF_SEND_PROBE = 1, /* hf_engine_numbers + hf_segment_probe */
-	HF_SEND_TICKLES,   /* a question: all four hf_segment_tickle */
-	HF_SEND_HANDSHAKE, /* the other question: hf_segment_handshake */
+	/* Questions. Where hf_engine_numbers knows some, a probe of them goes before. */
+	HF_SEND_TICKLES,   /* all four hf_segment_tickle */
+	HF_SEND_HANDSHAKE, /* hf_segment_handshake */
 	HF_VERDICT,	   /* event HF_DEAD; the flow stays, unprobed, until removed or heard */
 };
 

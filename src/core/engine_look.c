@@ -27,7 +27,7 @@ void hf_engine_look(const struct hf_engine *engine, hf_flow flow, struct hf_flow
 		out->dead[side] = hf_end_has(end, HF_END_DEAD);
 		out->learned[side] = hf_end_has(end, HF_END_KNOWN);
 		out->silent_ms[side] = hf_end_silent(end, hf_engine_now(engine));
-		out->in_flight |= hf_keepalive_in_flight(keepalive, side);
+		out->in_flight |= hf_keepalive_owes(keepalive, side);
 	}
 	out->options = keepalive->mode & HF_MODE_OPTIONS;
 	out->policy = keepalive->policy;

@@ -38,12 +38,15 @@
  * What an end's numbers are worth:
  *
  *   unknown    nothing heard of it, or traffic passed unseen since: it is asked
- *   known      learned from an answer in this dialogue: it is probed. The exact same numbers in
- *              return, one of which data may have moved on, prove it alive and confirm them;
- *              others are learned anew
+ *   known      learned from an answer, or, in a flow that asks, confirmed before this dialogue: it
+ *              is probed. The exact same numbers in return, one of which data may have moved on,
+ *              prove it alive and confirm them; others are learned anew. No answer: traffic may
+ *              have passed unseen after all, and it is asked and probed from then on
  *   confirmed  seen in its traffic: it is probed. Whatever lies within REACH of them moves them
  *              on and proves it alive; what does not is ignored or, if an answer is awaited,
  *              learned, so that numbers gone wrong come right by themselves
+ *
+ * A quiet flow that asks costs two probes and their answers in each dialogue but the first.
  *
  * So nobody who merely guesses changes anything but by guessing sequence and ACK number as
  * closely as the endpoint itself demands (RFC 5961 5), while a dialogue is going on apart; and
@@ -106,15 +109,17 @@ bool hf_keepalive_in_flight(const struct hf_keepalive *flow, enum hf_side to)
 	       hf_seq_before(target->expected, sender->next);
 }
 
-/*
- * Data is in flight, and whoever sent it is about: a TCP in silence has nothing to retransmit. Of
- * an end whose numbers are not certain nobody knows: its ACKs may not have been believed.
- */
+/* Of an end whose numbers are not certain nobody knows: its ACKs may not have been believed. */
+bool hf_keepalive_owes(const struct hf_keepalive *flow, enum hf_side from)
+{
+	return hf_keepalive_in_flight(flow, from) && hf_end_has(&flow->end[from], HF_END_CONFIRMED);
+}
+
+/* An ACK is owed to one who is about: a TCP in silence has nothing to retransmit. */
 static bool busy(const struct hf_keepalive *flow, const struct hf_probing *probing, uint32_t now)
 {
 	for (unsigned int to = 0; to < 2; to++)
-		if (hf_keepalive_in_flight(flow, to) &&
-		    hf_end_has(&flow->end[to], HF_END_CONFIRMED) &&
+		if (hf_keepalive_owes(flow, to) &&
 		    hf_end_silent(&flow->end[!to], now) < probing->idle_ms)
 			return true;
 	return false;
@@ -200,7 +205,7 @@ static uint32_t busy_wait(const struct hf_keepalive *flow, const struct hf_probi
 	for (unsigned int to = 0; to < 2; to++) {
 		uint32_t death = in_flight_left(flow, probing, moment, to);
 
-		if (!hf_keepalive_in_flight(flow, to))
+		if (!hf_keepalive_owes(flow, to))
 			continue;
 		wait = smaller(wait, left(flow->end[!to].heard, probing->idle_ms, moment->now));
 		if (watched(flow, to) && !hf_end_has(&flow->end[to], HF_END_DEAD))
@@ -286,7 +291,7 @@ static bool give_up(struct hf_keepalive *flow, unsigned int target, uint32_t now
 		.evidence = { .silent_ms = hf_end_silent(end, now),
 			      .rtt_ms = UINT32_MAX,
 			      .unanswered = end->unanswered,
-			      .in_flight = hf_keepalive_in_flight(flow, target) },
+			      .in_flight = hf_keepalive_owes(flow, target) },
 	};
 	end->flags = (end->flags & ~HF_END_PENDING) | HF_END_DEAD;
 	return true;
@@ -297,7 +302,7 @@ static bool give_up_in_flight(struct hf_keepalive *flow, const struct hf_probing
 {
 	for (unsigned int to = 0; to < 2; to++)
 		if (watched(flow, to) && !hf_end_has(&flow->end[to], HF_END_DEAD) &&
-		    hf_keepalive_in_flight(flow, to) &&
+		    hf_keepalive_owes(flow, to) &&
 		    flow->end[to].unanswered >= RETRANSMISSIONS_MIN &&
 		    !in_flight_left(flow, probing, moment, to))
 			return give_up(flow, to, moment->now, out);
@@ -318,7 +323,7 @@ static void begin_or_join(struct hf_keepalive *flow, const struct hf_probing *pr
 			     (begins || !idle_left(end, probing, moment));
 
 		if (flow->mode & HF_ASK && (begins || joins))
-			end->flags &= ~(HF_END_KNOWN | HF_END_CONFIRMED);
+			end->flags &= ~HF_END_CONFIRMED;
 		if (!joins)
 			continue;
 		end->flags |= HF_END_PENDING;
@@ -345,16 +350,17 @@ static bool spoken_before_jump(const struct hf_keepalive *flow, const struct hf_
 }
 
 /*
- * Harmless questions come first. Numbers that were learned only, and got no answer, are doubted:
- * traffic may have passed unseen since, and an old TSval is answered by nothing (RFC 7323 5).
+ * Harmless questions come first. Numbers that are not confirmed, and got no answer, are doubted:
+ * traffic may have passed unseen since, and an old TSval is answered by nothing (RFC 7323 5). Then
+ * it is asked and probed at once: one of both is answered if anybody is there.
  */
 static enum hf_action_kind kind_of(const struct hf_end *end)
 {
-	bool doubted = hf_end_has(end, HF_END_PROBED) && !hf_end_has(end, HF_END_CONFIRMED);
+	bool known = hf_end_has(end, HF_END_KNOWN);
 
-	if (hf_end_has(end, HF_END_KNOWN) && !doubted)
+	if (known && (hf_end_has(end, HF_END_CONFIRMED) || !end->unanswered))
 		return HF_SEND_PROBE;
-	return end->unanswered % 2 ? HF_SEND_HANDSHAKE : HF_SEND_TICKLES;
+	return (end->unanswered + known) % 2 ? HF_SEND_HANDSHAKE : HF_SEND_TICKLES;
 }
 
 static bool send_next(struct hf_keepalive *flow, const struct hf_probing *probing,
@@ -375,7 +381,7 @@ static bool send_next(struct hf_keepalive *flow, const struct hf_probing *probin
 	hf_end_unanswered(end);
 	end->flags |= HF_END_AWAITED;
 	end->flags &= ~HF_END_PROBED;
-	if (out->kind == HF_SEND_PROBE)
+	if (hf_end_has(end, HF_END_KNOWN))
 		end->flags |= HF_END_PROBED;
 	flow->sent = moment->now;
 	flow->mode = (flow->mode & ~(HF_MODE_TURN | HF_MODE_LATE)) | HF_MODE_TIMED |

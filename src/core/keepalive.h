@@ -11,15 +11,15 @@
 #include <holdfast/engine.h>
 
 enum hf_end_flag {
-	HF_END_KNOWN = 1 << 0,	    /* expected, next and window are: it sent an ACK */
-	HF_END_CONFIRMED = 1 << 1,  /* and they are certain: seen traffic, or a probe's answer */
+	HF_END_KNOWN = 1 << 0,	   /* expected, next and window are: it sent an ACK */
+	HF_END_CONFIRMED = 1 << 1, /* and they are certain: seen traffic, or a probe's answer now */
 	HF_END_TIMESTAMPS = 1 << 2, /* tsval is known */
 	HF_END_FIN = 1 << 3,	    /* it will send no more; next includes its FIN */
 	HF_END_DEAD = 1 << 4,	    /* the verdict was given */
 	HF_END_PENDING = 1 << 5,    /* a dialogue waits for its answer */
 	HF_END_AWAITED =
 		1 << 6,		/* something was sent to it in this dialogue, nothing heard since */
-	HF_END_PROBED = 1 << 7, /* and the last of it was a probe, not a question */
+	HF_END_PROBED = 1 << 7, /* and the last of it was a probe, or one and a question */
 };
 
 /* One end of a flow, as it appears in the segments that come from it. */
@@ -100,8 +100,9 @@ void hf_keepalive_learn(struct hf_keepalive *flow, enum hf_side target,
 bool hf_keepalive_numbers(const struct hf_keepalive *flow, enum hf_side target,
 			  struct hf_numbers *out);
 
-/* Is data toward that end unacknowledged? */
+/* Is data toward that end unacknowledged, by what is known? And is that certain? */
 bool hf_keepalive_in_flight(const struct hf_keepalive *flow, enum hf_side to);
+bool hf_keepalive_owes(const struct hf_keepalive *flow, enum hf_side from);
 
 static inline bool hf_keepalive_pending(const struct hf_keepalive *flow)
 {

@@ -170,10 +170,9 @@ static bool closed_in_order(const struct hf_keepalive *flow)
 static bool is_retransmission(const struct hf_keepalive *flow, enum hf_side side,
 			      const struct hf_segment *segment, uint32_t now)
 {
-	const struct hf_end *end = &flow->end[side], *other = &flow->end[!side];
+	const struct hf_end *end = &flow->end[side];
 
-	return (segment->payload || segment->flags & HF_FIN) &&
-	       hf_end_has(other, HF_END_CONFIRMED) && hf_keepalive_in_flight(flow, !side) &&
+	return (segment->payload || segment->flags & HF_FIN) && hf_keepalive_owes(flow, !side) &&
 	       !hf_seq_before(end->next, hf_segment_end(segment)) &&
 	       hf_end_silent(end, now) >= RETRANSMISSION_GAP;
 }
@@ -249,7 +248,7 @@ static struct hf_evidence evidence_of(const struct hf_keepalive *flow, enum hf_s
 		.silent_ms = hf_end_silent(end, now),
 		.rtt_ms = timed ? now - flow->sent : UINT32_MAX,
 		.unanswered = end->unanswered,
-		.in_flight = hf_keepalive_in_flight(flow, side),
+		.in_flight = hf_keepalive_owes(flow, side),
 	};
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/conntrack.h"
 #include "gateway/rules.h"
 #include "gateway/sniff_filter.h"
+#include "gateway/tracked.h"
 #include "gateway/tun.h"
 #include "host/privileges.h"
 
@@ -120,6 +121,22 @@ static void check_filter(struct hf_finding *finding)
 			       "eBPF: only answers of flows in dialogue come up");
 	if (filter)
 		hf_sniff_filter_free(&filter);
+}
+
+static void check_answers(struct hf_finding *finding)
+{
+	struct hf_tracked *tracked = hf_tracked_open();
+
+	if (tracked)
+		hf_finding_set(finding, HF_FINDING_OK, "",
+			       "eBPF: the table's own numbers tell far-off forgeries apart");
+	else
+		hf_finding_set(finding, HF_FINDING_LIMITED,
+			       "run as root, or with CAP_BPF, on Linux 5.18 or later",
+			       "forged ACKs of any numbers put a death off while they last: eBPF "
+			       "cannot ask the table: %s",
+			       strerror(errno));
+	hf_tracked_close(&tracked);
 }
 
 /* --- Rules --- */
@@ -270,6 +287,7 @@ void hf_gateway_examine(void (*fn)(void *arg, const struct hf_finding *finding),
 		{ "gateway: tracked flows", check_tracking },
 		{ "gateway: settings", check_settings },
 		{ "gateway: filter", check_filter },
+		{ "gateway: answers", check_answers },
 		{ "gateway: source validation", check_validation },
 		{ "gateway: dropping rules", check_drops },
 		{ "gateway: hidden flows", check_unseen },

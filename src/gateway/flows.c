@@ -3,6 +3,7 @@
 #include "gateway/flows.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -56,6 +57,8 @@ static int make_engine(struct hf_flows *flows, uint64_t now_ms)
 	size_t size;
 	void *memory;
 
+	/* Fixed, or what is outgrown is kept, once something as large was freed before. */
+	mallopt(M_MMAP_THRESHOLD, FIRST_CAPACITY * sizeof(*flows->crossing));
 	if (getrandom(options.key, sizeof(options.key), 0) < 0 ||
 	    getrandom(&options.seed, sizeof(options.seed), 0) < 0 ||
 	    getrandom(flows->key, sizeof(flows->key), 0) < 0)

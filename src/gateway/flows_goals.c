@@ -105,16 +105,22 @@ uint8_t hf_flows_policy(struct hf_flows *flows, uint64_t forgotten_ms)
 }
 
 /*
- * In each idle time both ends are asked and probed; an end that does not answer takes a question
- * of each kind in two intervals, besides.
+ * In each idle time both ends are probed, after a question where their numbers are not known; an
+ * end that does not answer takes a question of each kind in two intervals, besides, and probes of
+ * what is known.
  */
 uint32_t hf_flows_need_of(const struct hf_flows *flows, const struct hf_flow_view *view)
 {
 	const struct hf_probing *probing = &flows->probing[view->policy];
-	uint32_t need = SIDES * (QUESTIONS + 1) * 1000000 / probing->idle_ms;
+	uint32_t need = 0;
 
-	for (unsigned int side = 0; side < SIDES; side++)
+	for (unsigned int side = 0; side < SIDES; side++) {
+		uint32_t first = view->learned[side] ? 1 : QUESTIONS + 1;
+		uint32_t further = QUESTIONS + 1 + (view->learned[side] ? 2 : 0);
+
+		need += first * 1000000 / probing->idle_ms;
 		if (view->dialogue && view->unanswered[side] > 1)
-			need += (QUESTIONS + 1) * 500000 / probing->interval_ms;
+			need += further * 500000 / probing->interval_ms;
+	}
 	return need;
 }

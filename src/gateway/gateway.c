@@ -98,6 +98,7 @@ static void ask(struct hf_gateway *gateway, const struct hf_action *action)
 	hf_gateway_send(gateway, action->flow, action->target, &segment);
 }
 
+/* If anything is known to make a probe of. */
 static void probe(struct hf_gateway *gateway, const struct hf_action *action)
 {
 	struct hf_engine *engine = hf_flows_engine(gateway->flows);
@@ -114,6 +115,13 @@ static void probe(struct hf_gateway *gateway, const struct hf_action *action)
 		numbers.window = 0;
 	hf_segment_probe(&nowhere, &nowhere, &numbers, action->garbage, &segment);
 	hf_gateway_send(gateway, action->flow, action->target, &segment);
+}
+
+static void speak_to(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	probe(gateway, action);
+	if (action->kind != HF_SEND_PROBE)
+		ask(gateway, action);
 }
 
 /* Nothing is asked, so nothing may be concluded: the silence begins anew. */
@@ -140,10 +148,8 @@ static void act(struct hf_gateway *gateway, const struct hf_action *action)
 		return;
 	else if (action->kind == HF_VERDICT)
 		hf_verdict_given(gateway, action);
-	else if (action->kind == HF_SEND_PROBE)
-		probe(gateway, action);
 	else
-		ask(gateway, action);
+		speak_to(gateway, action);
 }
 
 /* --- Hearing --- */
@@ -173,6 +179,21 @@ static bool is_no_reset(const struct hf_segment *segment)
 	return segment->flags & (HF_SYN | HF_FIN) || !(segment->seq << 2);
 }
 
+/* An answer that nobody gave? Where its numbers are not those expected the table is asked. */
+static bool is_lie(struct hf_gateway *gateway, hf_flow flow, enum hf_side side,
+		   const struct hf_segment *segment)
+{
+	struct hf_numbers numbers;
+
+	if (segment->flags & HF_RST ||
+	    hf_flows_at(gateway->flows, flow)->flags & HF_CROSSING_ENDING)
+		return false;
+	if (hf_engine_numbers(hf_flows_engine(gateway->flows), flow, side, &numbers) &&
+	    segment->ack == numbers.expected && segment->seq == numbers.next)
+		return false;
+	return hf_tracked_denies(gateway->tracked, segment);
+}
+
 static void hear(struct hf_gateway *gateway, const struct hf_segment *segment)
 {
 	struct hf_engine *engine = hf_flows_engine(gateway->flows);
@@ -182,7 +203,7 @@ static void hear(struct hf_gateway *gateway, const struct hf_segment *segment)
 
 	if (segment->flags & HF_RST && is_no_reset(segment))
 		return;
-	if (flow == HF_NO_FLOW || !is_heard(gateway, flow))
+	if (flow == HF_NO_FLOW || !is_heard(gateway, flow) || is_lie(gateway, flow, side, segment))
 		return;
 	hf_flows_at(gateway->flows, flow)->touched_ms = (uint32_t)gateway->now_ms;
 	hf_engine_segment(engine, flow, side, segment, &heard);
@@ -390,6 +411,7 @@ static int open_parts(struct hf_gateway *gateway, struct event_base *base,
 			  gateway->now_ms, problem) ||
 	    hf_conntrack_open(&gateway->conntrack, problem))
 		return -1;
+	gateway->tracked = hf_tracked_open();
 	if (!options->dry_run && hf_tun_open(&gateway->tun, problem))
 		return -1;
 	if (hf_sniff_open(&gateway->sniff, gateway->tun.index, problem))
@@ -439,6 +461,7 @@ void hf_gateway_close(struct hf_gateway **gateway)
 	hf_conntrack_close(&old->conntrack);
 	hf_flows_close(&old->flows);
 	hf_sniff_close(&old->sniff);
+	hf_tracked_close(&old->tracked);
 	free(old->resets);
 	free(old->doubts.suspects);
 	free(old);

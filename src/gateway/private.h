@@ -7,6 +7,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/sniff.h"
+#include "gateway/tracked.h"
 #include "gateway/tun.h"
 
 #define HF_GATEWAY_EVENTS 5
@@ -39,6 +40,7 @@ struct hf_gateway {
 	struct hf_flows *flows;
 	struct hf_tun tun;
 	struct hf_sniff sniff;
+	struct hf_tracked *tracked; /* NULL: every answer is believed */
 	struct hf_brake brake;
 	struct event *events[HF_GATEWAY_EVENTS];
 

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "answers.skel.h"
@@ -20,7 +21,6 @@ struct hf_sniff_filter {
 	struct answers_bpf *bpf; /* NULL: refused */
 	int refusal;
 	unsigned int own_device;
-	uint32_t missing; /* keys that did not find room in the map */
 };
 
 /* --- Without eBPF --- */
@@ -91,23 +91,15 @@ static int attach_classic(const struct hf_sniff_filter *filter, int fd, bool v6)
 
 /* --- eBPF --- */
 
-/* A refusal is nothing to talk about: it goes without. */
-static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+static struct answers_bpf *load(unsigned int own_device, uint32_t seed)
 {
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
-
-static struct answers_bpf *load(unsigned int own_device)
-{
-	libbpf_print_fn_t before = libbpf_set_print(say_nothing);
+	libbpf_print_fn_t before = libbpf_set_print(NULL);
 	struct answers_bpf *bpf = answers_bpf__open();
 	int error = errno;
 
 	if (bpf) {
 		bpf->rodata->hf_own_device = own_device;
+		bpf->rodata->hf_seed = seed;
 		error = -answers_bpf__load(bpf);
 		if (error) {
 			answers_bpf__destroy(bpf);
@@ -122,11 +114,14 @@ static struct answers_bpf *load(unsigned int own_device)
 struct hf_sniff_filter *hf_sniff_filter_make(unsigned int own_device)
 {
 	struct hf_sniff_filter *filter = calloc(1, sizeof(*filter));
+	uint32_t seed;
 
-	if (!filter)
+	if (!filter || getrandom(&seed, sizeof(seed), 0) < 0) {
+		free(filter);
 		return NULL;
+	}
 	filter->own_device = own_device;
-	filter->bpf = load(own_device);
+	filter->bpf = load(own_device, seed);
 	filter->refusal = filter->bpf ? 0 : errno;
 	return filter;
 }
@@ -150,20 +145,17 @@ int hf_sniff_filter_attach(const struct hf_sniff_filter *filter, int fd, bool v6
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program));
 }
 
-/* While the map has no room for a key, all that looks like an answer is let up. */
 void hf_sniff_filter_listen(struct hf_sniff_filter *filter, const struct hf_table_key *key, bool on)
 {
-	const uint8_t nothing = 0;
-	int map;
+	struct hf_answer_key name;
+	uint8_t *cell;
 
 	if (!filter->bpf)
 		return;
-	map = bpf_map__fd(filter->bpf->maps.hf_answers);
-	if (on)
-		filter->missing += bpf_map_update_elem(map, key, &nothing, BPF_ANY) < 0;
-	else if (bpf_map_delete_elem(map, key) < 0 && filter->missing)
-		filter->missing--;
-	filter->bpf->bss->hf_answers_all = filter->missing;
+	memcpy(&name, key, sizeof(name));
+	cell = &filter->bpf->bss->hf_answers[hf_answer_cell(&name, filter->bpf->rodata->hf_seed)];
+	if (*cell != HF_ANSWERS_FULL)
+		*cell = (uint8_t)(*cell + (on ? 1 : -1));
 }
 
 int hf_sniff_filter_refusal(const struct hf_sniff_filter *filter)

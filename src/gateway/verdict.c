@@ -242,19 +242,27 @@ static void heard_reset(struct hf_gateway *gateway, const struct hf_heard *heard
 	hf_doubt_add(gateway, heard, told);
 }
 
+/* Has that end alone answered in this dialogue? Then it was heard just now, the other one not. */
+static bool answered(const struct hf_flow_view *view, enum hf_side side)
+{
+	return view->learned[side] && !view->unanswered[side] &&
+	       view->silent_ms[side] < view->silent_ms[!side] / 4;
+}
+
 /* Dead is who has not answered, or nobody knows who. */
 void hf_verdict_closed(void *arg, hf_flow flow)
 {
 	struct hf_gateway *gateway = arg;
 	struct hf_evidence evidence;
 	struct hf_flow_view view;
-	bool known;
+	bool first, second;
 
 	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
-	known = view.learned[0] != view.learned[1];
-	evidence = evidence_of(&view, known && view.learned[HF_ORIGINATOR]);
-	report(gateway, flow, HF_GATEWAY_RESET, !known || view.learned[HF_RESPONDER],
-	       !known || view.learned[HF_ORIGINATOR], &evidence, "a RST has closed the entry");
+	first = !answered(&view, HF_ORIGINATOR);
+	second = !answered(&view, HF_RESPONDER);
+	evidence = evidence_of(&view, first ? HF_ORIGINATOR : HF_RESPONDER);
+	report(gateway, flow, HF_GATEWAY_RESET, first, second, &evidence,
+	       "a RST has closed the entry");
 }
 
 void hf_verdict_heard(struct hf_gateway *gateway, const struct hf_heard *heard,
@@ -274,6 +282,7 @@ void hf_verdict_heard(struct hf_gateway *gateway, const struct hf_heard *heard,
 		forget_death(gateway, heard);
 	}
 	hf_engine_look(hf_flows_engine(gateway->flows), heard->flow, &view);
-	if (crossing->flags & HF_CROSSING_LATER(!side) && view.dead[!side] && view.learned[side])
+	if (crossing->flags & HF_CROSSING_LATER(!side) && view.dead[!side] && view.learned[side] &&
+	    !view.silent_ms[side])
 		decide(gateway, heard->flow, !side, false);
 }

@@ -255,6 +255,7 @@ static void ask(struct hf_world *world, const struct hf_keeper *keeper, uint32_t
 	static const struct hf_endpoint nowhere;
 	struct hf_segment segment;
 
+	probe(world, keeper, flow, action);
 	world->result->questions++;
 	if (action->kind == HF_SEND_HANDSHAKE) {
 		hf_segment_handshake(&nowhere, &nowhere, action->target == HF_RESPONDER, &segment);

@@ -9,6 +9,7 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6, IPv6ExtHdrFragment, frag
 from scapy.packet import Raw
 
 from crossing import GOAL, LATE, Wire, gateway, in_time, statistics
+from lab import wait_until
 from test_gateway import BOTH, connect, cross, entries, of_port
 
 HALF = 1 << 31
@@ -117,11 +118,11 @@ def test_wrong_numbers_change_nothing(lab, where, strict):
     lives_and_then_dies(lab, watching, near, far)
 
 
-def dies_amidst_lies(lab, near, packets, liar, put_off):
+def dies_amidst_lies(lab, near, packets, liar, put_off=False):
     """B is cut off, the lies go on for a while; its death is found, and nothing else."""
     watching = gateway(lab)
     died = lab.server.cut()
-    liar.begin(packets, GOAL, gap=0.3)
+    liar.begin(packets, GOAL if put_off else 2 * GOAL, gap=0.2)
     if put_off:
         assert liar.answer(2 * GOAL) >= 10, SEED
         died = time.monotonic()
@@ -146,16 +147,61 @@ def test_wrong_numbers_do_not_hide_a_death(lab, strict):
     far_off = [packet for packet in wrong_numbers(dead, chance) if packet[TCP].flags != "A" and
                WINDOW < (packet[TCP].seq - dead.seq) % (1 << 32) < (1 << 32) - WINDOW]
     assert len(far_off) >= 8
-    dies_amidst_lies(lab, near, far_off, liar, put_off=False)
+    dies_amidst_lies(lab, near, far_off, liar)
 
 
-def test_forged_acknowledgements_put_off_a_death_while_they_last(lab):
-    """An end that is asked cannot be told from who answers in its name, nor what is in its window
-    from its traffic: the death is found when they have ceased."""
-    near, far = connect(cross(lab, masquerade=False))
+def far_off_answers(name, chance, agreeing, timestamps):
+    """Acknowledgements as the end gives them, but of other numbers: always the same, or never."""
+    def answer(seq, ack):
+        options = [("Timestamp", (chance.getrandbits(32), chance.getrandbits(32)))]
+        return name.packet("A", seq=seq, ack=ack, options=options if timestamps else [])
+    def far_off():
+        return chance.randrange(1 << 22, (1 << 32) - (1 << 22))
+    return ([answer(HALF, HALF + 12345)] * 3 if agreeing else
+            [answer(*off) for _ in range(3)
+             for off in ((far_off(), far_off()), (far_off(), 0), (0, far_off()))])
+
+
+ANSWERS = [(agreeing, timestamps) for agreeing in (True, False) for timestamps in (True, False)]
+FAR_OFF = pytest.mark.parametrize("agreeing, timestamps", ANSWERS, ids=[
+    f"{'the-same' if agreeing else 'others'}-{'stamped' if timestamps else 'plain'}"
+    for agreeing, timestamps in ANSWERS])
+
+
+@FAR_OFF
+def test_far_off_answers_do_not_hide_a_death(lab, agreeing, timestamps):
+    """The table has seen where the flow's numbers are: nobody else answers for the dead."""
+    cross(lab, masquerade=False)
+    lab.server.sysctl(ipv4__tcp_timestamps=int(timestamps))
+    near, far = connect(lab)
     liar, chance = attacker(lab, "far"), random.Random(SEED)
     dead, _ = numbers_of_both(lab, liar, near, far)
-    dies_amidst_lies(lab, near, wrong_numbers(dead, chance), liar, put_off=True)
+    dies_amidst_lies(lab, near, far_off_answers(dead, chance, agreeing, timestamps), liar)
+
+
+@FAR_OFF
+@pytest.mark.parametrize("where", ["near", "far"])
+def test_far_off_answers_kill_nobody(lab, where, agreeing, timestamps):
+    """However many of them come before an end's own ones."""
+    cross(lab, masquerade=False)
+    lab.server.sysctl(ipv4__tcp_timestamps=int(timestamps))
+    near, far = connect(lab)
+    watching, chance = gateway(lab), random.Random(SEED)
+    names = both_names(near, far, *attacker(lab, "far").numbers(far))
+    liar = attacker(lab, where)
+    liar.begin([lie for name in names
+                for lie in far_off_answers(name, chance, agreeing, timestamps)], 2 * GOAL, gap=0.1)
+    assert liar.answer(3 * GOAL) >= 20, SEED
+    lives_and_then_dies(lab, watching, near, far)
+
+
+def test_answers_within_the_window_put_off_a_death_while_they_last(lab):
+    """They cannot be told from its traffic: the death is found when they have ceased."""
+    near, far = connect(cross(lab, masquerade=False))
+    liar = attacker(lab, "far")
+    dead, _ = numbers_of_both(lab, liar, near, far)
+    dies_amidst_lies(lab, near, [dead.packet("A", ack=-1000), dead.packet("A", seq=-1000)], liar,
+                     put_off=True)
 
 
 def test_lies_that_only_agree_with_each_other_are_no_evidence(lab):
@@ -164,7 +210,7 @@ def test_lies_that_only_agree_with_each_other_are_no_evidence(lab):
     liar, lie = attacker(lab, "far"), HALF + 12345
     dead, living = numbers_of_both(lab, liar, near, far)
     dies_amidst_lies(lab, near, [dead.packet("A", seq=HALF, ack=lie), living.packet("R", seq=lie),
-                                 living.packet("RA", seq=lie)], liar, put_off=True)
+                                 living.packet("RA", seq=lie)], liar)
 
 
 def lengths(name):
@@ -184,12 +230,12 @@ def noise(name, chance):
             for size in (0, 1, 8, 15, 16, 60, 1300)]
 
 
-def first_fragment(name):
-    """The whole header of the exact reset is in it, the rest never comes."""
-    long = name.tcp("R") / Raw(bytes(2000))
+def fragments(name, seq=0):
+    """The exact reset: the whole header is in the first one."""
+    long = name.tcp("R", seq=seq) / Raw(bytes(2000))
     if ":" in name.source:
-        return fragment6(name.ip() / IPv6ExtHdrFragment() / long, 1280)[0]
-    return fragment(name.ip() / long, 1200)[0]
+        return fragment6(name.ip() / IPv6ExtHdrFragment() / long, 1280)
+    return fragment(name.ip() / long, 1200)
 
 
 def unreachable(name, other):
@@ -203,7 +249,7 @@ def spoiled(name, other, chance):
     return ([name.packet(flags, chksum=sum) for flags in ("R", "RA") for sum in (0, 1, 0xffff)] +
             [name.packet("R", dataofs=offset) for offset in (0, 4, 6, 15)] +
             [name.packet(flags) for flags in ("SRFA", "SR", "FR", "")] +
-            [first_fragment(name), unreachable(name, other),
+            [fragments(name)[0], unreachable(name, other),
              name.ip() / UDP(sport=name.sport, dport=name.dport)] +
             lengths(name) + noise(name, chance))
 
@@ -219,6 +265,29 @@ def test_what_is_spoiled_changes_nothing(lab, where):
                 for packet in spoiled(name, other, chance)], 1.5 * GOAL)
     assert liar.answer(3 * GOAL) >= 4, SEED
     lives_and_then_dies(lab, watching, near, far)
+
+
+@pytest.mark.parametrize("fin", [True, False], ids=["after-fin", "at-once"])
+def test_a_reset_amidst_a_dialogue_is_told_unless_it_ends_what_is_closing(lab, fin):
+    """In fragments it is not seen as it passes; but the table closes the entry."""
+    cross(lab, masquerade=False)
+    watching = gateway(lab)  # before: entries made when nobody listens tell nothing
+    near, far = connect(lab)
+    liar = attacker(lab, "far")
+    closing, _ = both_names(near, far, *liar.numbers(far))
+    time.sleep(2)
+    lab.server.cut()
+    lab.router.nft("table inet count {\nchain in {\ntype filter hook prerouting priority -400\n"
+                   "iifname holdfast counter\n}\n}\n")
+    wait_until(lambda: "packets 0 " not in lab.router.run("nft", "list", "table", "inet", "count"),
+               GOAL, "a dialogue")
+    for packets in ([closing.packet("FA")] if fin else [], fragments(closing, seq=int(fin))):
+        liar.begin(packets, 0.3)
+        liar.answer(2)
+    wait_until(lambda: not entries(lab.router), 1, "the entry is closed")
+    time.sleep(GOAL)
+    told = [event["action"] for event in watching.seen()]
+    assert told == ([] if fin else ["a RST has closed the entry"])
 
 
 def test_a_box_that_has_forgotten_does_not_speak_for_the_end(lab):

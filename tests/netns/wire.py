@@ -45,7 +45,7 @@ def inject(device, mac, packets, seconds, gap):
     with tap(device) as wire:
         while time.monotonic() < until:
             forget(wire)
-            select.select([wire], [], [], min(gap, until - time.monotonic()))
+            select.select([wire], [], [], max(0, min(gap, until - time.monotonic())))
             for packet in packets:
                 wire.sendto(packet, (device, ETHERTYPE.get(packet[0] >> 4, 0x0800), 0, 0,
                                      bytes.fromhex(mac.replace(":", ""))))

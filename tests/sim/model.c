@@ -9,6 +9,9 @@
  * next probe; lost on its way there, or back). What comes later is answered if there is anybody to.
  * Runs are counted through like the digits of a number, each from the beginning. The engine is a
  * black box, and the ends are those of the simulator.
+ *
+ * A gateway that has asked before keeps numbers: there the choices begin with the second dialogue,
+ * the first of them being whether traffic has passed unseen since.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +23,7 @@
 
 #define DEPTH 5
 #define CHOICES (3 * DEPTH)
+#define FIRST_DIALOGUE 4 /* segments of a quiet one: a question and a probe for each end */
 #define TICK 125
 #define COUNT 3
 #define UNDER_WAY 64
@@ -60,11 +64,12 @@ struct end {
 	uint64_t heard, timer;
 	uint64_t owes; /* since when data was seen on its way to it, and nothing of it; 0: none */
 	unsigned int asked, retransmitted; /* segments to it since it was heard, by us and not */
+	unsigned int lost;		   /* of those by us: they, or their answers, or late */
 };
 
 static struct model {
 	const char *name;
-	unsigned int options;
+	unsigned int options, quiet, depth; /* segments before the choices, and with them */
 	struct hf_engine *engine;
 	uint64_t now, start;
 	hf_flow flow;
@@ -166,6 +171,8 @@ static void verdict(enum hf_side side, const struct hf_evidence *evidence, bool 
 	if (!end->gone && !evidence->in_flight &&
 	    (end->asked < COUNT || silent < COUNT * (probing.interval_ms - TICK)))
 		fail("an end that answered was taken for dead");
+	if (!end->gone && !evidence->in_flight && end->lost < (COUNT - !!model.quiet))
+		fail("a living end was taken for dead for fewer losses than it takes");
 	if (!end->gone && evidence->in_flight && end->asked < COUNT &&
 	    (silent < probing.in_flight_ms || end->asked + end->retransmitted < COUNT))
 		fail("an end that answered was taken for dead, with data in flight");
@@ -184,6 +191,7 @@ static void hear(enum hf_side side, const struct hf_segment *segment)
 	if (!(segment->flags & HF_RST)) {
 		model.end[side].heard = model.now;
 		model.end[side].asked = model.end[side].retransmitted = 0;
+		model.end[side].lost = 0;
 		model.end[side].owes = 0;
 	}
 	if (segment->payload && !model.end[!side].owes)
@@ -303,6 +311,24 @@ static void deliver(enum hf_side target, enum fate fate, const struct hf_segment
 		reach(target, segment, delays[fate] ? model.now + delays[fate] : 0);
 }
 
+/* Both ends send something, and acknowledge it; the engine is not told. */
+static void pass_unseen(void)
+{
+	for (int side = 0; side < 2; side++) {
+		struct hf_tcp_time times[2] = { moment(side), moment(!side) };
+		struct hf_segment data, ack;
+
+		if (hf_tcp_send(&model.end[side].tcp, 1, &times[0], &data) &&
+		    hf_tcp_receive(&model.end[!side].tcp, &data, &times[1], &ack))
+			hf_tcp_receive(&model.end[side].tcp, &ack, &times[0], &data);
+	}
+}
+
+static bool chooses(unsigned int sent)
+{
+	return sent >= model.quiet && sent < model.quiet + model.depth;
+}
+
 static void speak(const struct hf_action *action)
 {
 	static const struct hf_endpoint nowhere;
@@ -311,18 +337,22 @@ static void speak(const struct hf_action *action)
 	struct hf_segment segment;
 	enum fate fate = ANSWERED;
 
-	if (model.sent++ < DEPTH) {
+	if (model.quiet && model.sent == model.quiet && choose(2))
+		pass_unseen();
+	if (chooses(model.sent++)) {
 		befall(target);
 		fate = choose(FATES);
 	}
 	model.end[target].asked++;
-	if (action->kind == HF_SEND_PROBE) {
-		if (!hf_engine_numbers(model.engine, model.flow, target, &numbers))
-			fail("a probe without numbers");
+	model.end[target].lost += fate != ANSWERED;
+	if (hf_engine_numbers(model.engine, model.flow, target, &numbers)) {
 		hf_segment_probe(&nowhere, &nowhere, &numbers, action->garbage, &segment);
 		deliver(target, fate, &segment);
-		return;
+	} else if (action->kind == HF_SEND_PROBE) {
+		fail("a probe without numbers");
 	}
+	if (action->kind == HF_SEND_PROBE)
+		return;
 	for (unsigned int which = 0; which < 4; which++) {
 		hf_segment_tickle(&nowhere, &nowhere, which, &segment);
 		if (action->kind == HF_SEND_HANDSHAKE)
@@ -391,7 +421,7 @@ static void run(void)
 		unsigned int sent = model.sent;
 
 		tick();
-		if (sent < DEPTH && model.sent > sent)
+		if (sent < model.quiet + model.depth && model.sent > sent)
 			last_choice = model.now;
 	}
 	for (int side = 0; side < 2; side++)
@@ -403,7 +433,7 @@ static void run(void)
 		fail(hf_engine_check(model.engine));
 }
 
-static void explore(const char *name, unsigned int options)
+static void explore(const char *name, unsigned int options, unsigned int quiet, unsigned int depth)
 {
 	struct hf_engine_options create = { .flows = 1, .tick_ms = TICK };
 	size_t size = (hf_engine_size(&create) + 63) / 64 * 64;
@@ -412,6 +442,8 @@ static void explore(const char *name, unsigned int options)
 	memset(&model, 0, sizeof(model));
 	model.name = name;
 	model.options = options;
+	model.quiet = quiet;
+	model.depth = depth;
 	model.now = UINT32_MAX - 100000ull; /* 32-bit times wrap early on */
 	model.engine = hf_engine_init(memory, size, &create, model.now);
 	if (!model.engine || !hf_engine_set_probing(model.engine, 0, &probing))
@@ -430,11 +462,13 @@ static void explore(const char *name, unsigned int options)
 
 int main(void)
 {
-	explore("an end watches its peer", HF_WATCH_RESPONDER);
+	explore("an end watches its peer", HF_WATCH_RESPONDER, 0, DEPTH);
 	puts("ok 1 - an end watches its peer");
-	explore("a gateway watches both ends", HF_WATCH_BOTH);
+	explore("a gateway watches both ends", HF_WATCH_BOTH, 0, DEPTH);
 	puts("ok 2 - a gateway watches both ends");
-	explore("a gateway that has to ask", HF_WATCH_BOTH | HF_ASK);
-	puts("ok 3 - a gateway that has to ask\n1..3");
+	explore("a gateway that has to ask", HF_WATCH_BOTH | HF_ASK, 0, DEPTH);
+	puts("ok 3 - a gateway that has to ask");
+	explore("a gateway that has asked before", HF_WATCH_BOTH | HF_ASK, FIRST_DIALOGUE, DEPTH);
+	puts("ok 4 - a gateway that has asked before\n1..4");
 	return 0;
 }

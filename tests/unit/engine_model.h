@@ -353,8 +353,11 @@ static inline void probe(struct flow *flow, const struct hf_action *action)
 	struct hf_numbers numbers;
 	struct hf_segment segment;
 
-	if (!hf_engine_numbers(world.engine, action->flow, action->target, &numbers))
-		blame(flow, action->target, "a probe without numbers");
+	if (!hf_engine_numbers(world.engine, action->flow, action->target, &numbers)) {
+		if (action->kind == HF_SEND_PROBE)
+			blame(flow, action->target, "a probe without numbers");
+		return;
+	}
 	hf_segment_probe(&key.end[!action->target], &key.end[action->target], &numbers,
 			 action->garbage, &segment);
 	if (!chance(world.loss))
@@ -408,9 +411,8 @@ static inline void act(const struct hf_action *action)
 		check_silence(flow);
 	flow->dialogue = true;
 	check_pace(flow, action->target);
-	if (action->kind == HF_SEND_PROBE)
-		probe(flow, action);
-	else
+	probe(flow, action);
+	if (action->kind != HF_SEND_PROBE)
 		ask(flow, action);
 }
 

@@ -33,7 +33,96 @@ static void an_answer_to_a_question_is_confirmed_by_a_probe(void **unused)
 	expect_probe(5000, B);
 	assert_int_equal(hear(B, stamped(5000, 1000, 21, 10)), HF_ALIVE);
 	assert_int_equal(evidence.unanswered, 1);
-	expect(8000, HF_SEND_TICKLES, B); /* anew in each dialogue */
+}
+
+/* B alone is watched, asked and probed: its numbers are confirmed at 5000. */
+static void only_b_is_asked(void)
+{
+	begin(HF_WATCH_RESPONDER | HF_ASK, &linux_324);
+	expect(3000, HF_SEND_TICKLES, B);
+	assert_int_equal(hear(B, stamped(5000, 1000, 20, 10)), HF_NOTHING);
+	expect_probe(5000, B);
+	assert_int_equal(hear(B, stamped(5000, 1000, 21, 10)), HF_ALIVE);
+}
+
+static void confirmed_numbers_are_kept_from_dialogue_to_dialogue(void **unused)
+{
+	struct hf_numbers numbers;
+
+	(void)unused;
+	only_b_is_asked();
+	for (uint32_t at = 8000; at < 20000; at += 3000) {
+		expect_probe(at, B);
+		assert_true(hf_keepalive_numbers(&flow, B, &numbers));
+		assert_int_equal(numbers.expected, 1000);
+		assert_int_equal(numbers.tsecr, at == 8000 ? 21 : 22);
+		assert_int_equal(hear(B, stamped(5000, 1000, 22, 10)), HF_ALIVE);
+		assert_int_equal(state(), HF_STATE_IDLE);
+	}
+}
+
+/* Should traffic have passed unseen, no probe of them is ever answered. */
+static void a_kept_number_costs_one_try_and_then_it_is_asked(void **unused)
+{
+	(void)unused;
+	only_b_is_asked();
+	expect_probe(8000, B);
+	expect(10000, HF_SEND_TICKLES, B);
+	expect(12000, HF_SEND_HANDSHAKE, B);
+	assert_int_equal(hear(B, stamped(5100, 1100, 30, 12)), HF_NOTHING);
+	expect_probe(14000, B);
+	assert_int_equal(hear(B, stamped(5100, 1100, 31, 12)), HF_ALIVE);
+}
+
+static void no_probe_of_kept_numbers_outlives_the_count(void **unused)
+{
+	(void)unused;
+	only_b_is_asked();
+	expect_probe(8000, B);
+	expect(10000, HF_SEND_TICKLES, B);
+	expect(12000, HF_SEND_HANDSHAKE, B);
+	expect(14000, HF_SEND_TICKLES, B);
+	expect_dead(16000, B, 4);
+	assert_true(16000 - 5000 <= hf_probing_bound(&linux_324, 1, 1));
+}
+
+static void a_question_answered_with_kept_numbers_needs_no_probe(void **unused)
+{
+	(void)unused;
+	only_b_is_asked();
+	expect_probe(8000, B);
+	expect(10000, HF_SEND_TICKLES, B);
+	assert_int_equal(hear(B, stamped(5000, 1000, 30, 10)), HF_ALIVE);
+	assert_int_equal(state(), HF_STATE_IDLE);
+}
+
+static void numbers_are_kept_no_longer_than_until_traffic_is_heard_of(void **unused)
+{
+	(void)unused;
+	only_b_is_asked();
+	now = 6000;
+	hf_keepalive_heard(&flow, START + now, 0);
+	expect(9000, HF_SEND_TICKLES, B);
+}
+
+static void other_numbers_than_those_kept_are_learned_and_confirmed(void **unused)
+{
+	(void)unused;
+	only_b_is_asked();
+	expect_probe(8000, B);
+	assert_int_equal(hear(B, stamped(5100, 1100, 30, 12)), HF_NOTHING);
+	expect_probe(10000, B);
+	assert_int_equal(hear(B, stamped(5100, 1100, 31, 12)), HF_ALIVE);
+}
+
+static void a_reset_answers_a_probe_of_kept_numbers(void **unused)
+{
+	(void)unused;
+	only_b_is_asked();
+	assert_int_equal(reset(B, 5000), HF_NOTHING); /* no dialogue goes on */
+	expect_probe(8000, B);
+	assert_int_equal(reset(B, 4999), HF_NOTHING);
+	assert_int_equal(reset(B, 5000), HF_RESET);
 }
 
 static void the_other_questions_answer_is_worth_the_same(void **unused)
@@ -130,14 +219,14 @@ static void no_octet_is_sent_with_numbers_that_were_learned_only(void **unused)
 
 	(void)unused;
 	garbage.garbage_last = true;
-	garbage.count = 3;
 	begin(HF_WATCH_RESPONDER | HF_ASK, &garbage);
 	expect(3000, HF_SEND_TICKLES, B);
 	assert_int_equal(answer(B), HF_NOTHING);
 	expect_probe(5000, B);
-	expect(7000, HF_SEND_HANDSHAKE, B);
-	expect_probe(9000, B);
-	expect_dead(11000, B, 3);
+	expect(7000, HF_SEND_TICKLES, B);
+	expect(9000, HF_SEND_HANDSHAKE, B);
+	assert_false(expect(11000, HF_SEND_TICKLES, B).garbage);
+	expect_dead(13000, B, 4);
 }
 
 static void what_one_has_received_the_other_has_sent(void **unused)
@@ -165,9 +254,9 @@ static void an_unanswered_probe_of_learned_numbers_is_doubted(void **unused)
 	expect(3000, HF_SEND_TICKLES, B);
 	assert_int_equal(answer(B), HF_NOTHING);
 	expect_probe(5000, B);
-	expect(7000, HF_SEND_HANDSHAKE, B);
-	expect_probe(9000, B);
-	expect(11000, HF_SEND_HANDSHAKE, B);
+	expect(7000, HF_SEND_TICKLES, B);
+	expect(9000, HF_SEND_HANDSHAKE, B);
+	expect(11000, HF_SEND_TICKLES, B);
 	expect_dead(13000, B, 4);
 }
 
@@ -180,7 +269,7 @@ static void learned_numbers_are_doubted_in_a_flow_that_is_seen_too(void **unused
 	expect(3000, HF_SEND_TICKLES, B);
 	assert_int_equal(answer(B), HF_NOTHING);
 	expect_probe(5000, B);
-	expect(7000, HF_SEND_HANDSHAKE, B);
+	expect(7000, HF_SEND_TICKLES, B);
 	assert_int_equal(hear_numbers(B, 5100, 1100), HF_NOTHING);
 	expect_probe(9000, B);
 	assert_int_equal(hear_numbers(B, 5100, 1100), HF_ALIVE);
@@ -227,14 +316,41 @@ static void the_silent_end_is_never_spoken_to_with_what_the_other_has_sent(void 
 	expect(6000, HF_SEND_HANDSHAKE, B);
 }
 
-/* What was learned of it before may be stale when it joins the other one's dialogue. */
-static void an_end_that_joins_again_is_asked_anew(void **unused)
+/* What it said before may be stale when it joins the other one's dialogue. */
+static void an_end_that_joins_again_is_probed_with_what_it_said(void **unused)
 {
 	(void)unused;
 	only_a_answers();
 	expect(6000, HF_SEND_HANDSHAKE, B);
 	expect(8000, HF_SEND_TICKLES, B);
-	expect(9000, HF_SEND_TICKLES, A);
+	expect_probe(9000, A);
+	expect(10000, HF_SEND_HANDSHAKE, B);
+	expect(11000, HF_SEND_TICKLES, A);
+	expect_dead(12000, B, 4);
+}
+
+/* A has sent since, and B may have acknowledged it unseen, before it died. */
+static void nothing_is_owed_by_an_end_of_uncertain_numbers(void **unused)
+{
+	struct hf_action action;
+
+	(void)unused;
+	begin(HF_WATCH_BOTH | HF_ASK, &linux_324);
+	for (uint32_t at = 3000; at <= 5000; at += 2000) {
+		expect(at, at == 3000 ? HF_SEND_TICKLES : HF_SEND_PROBE, A);
+		answer(A);
+		expect(at + 1000, at == 3000 ? HF_SEND_TICKLES : HF_SEND_PROBE, B);
+		answer(B);
+	}
+	expect_probe(8000, A);
+	assert_int_equal(hear_numbers(A, 1100, 5000), HF_ALIVE);
+	assert_int_equal(state(), HF_STATE_DIALOGUE);
+	while (next(NEVER, &action) && action.kind != HF_VERDICT)
+		if (action.target == A)
+			hear_numbers(A, 1100, 5000);
+	assert_int_equal(action.target, B);
+	assert_false(action.evidence.in_flight);
+	assert_int_equal(action.evidence.unanswered, 4);
 }
 
 static void resets_of_a_flow_that_asks(void **unused)
@@ -316,9 +432,9 @@ static void a_late_answer_with_nothing_behind_it_is_told_once(void **unused)
 	now = 20000;
 	assert_int_equal(answer(B), HF_NOTHING);
 	expect_probe(20000, B);
-	expect(22000, HF_SEND_HANDSHAKE, B);
-	expect_probe(24000, B);
-	expect(26000, HF_SEND_HANDSHAKE, B);
+	expect(22000, HF_SEND_TICKLES, B);
+	expect(24000, HF_SEND_HANDSHAKE, B);
+	expect(26000, HF_SEND_TICKLES, B);
 	quiet(NEVER); /* it was dead already */
 	assert_int_equal(state(), HF_STATE_OVER);
 }
@@ -394,6 +510,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_numbers_are_asked_for_in_two_ways),
 		cmocka_unit_test(an_answer_to_a_question_is_confirmed_by_a_probe),
+		cmocka_unit_test(confirmed_numbers_are_kept_from_dialogue_to_dialogue),
+		cmocka_unit_test(a_kept_number_costs_one_try_and_then_it_is_asked),
+		cmocka_unit_test(no_probe_of_kept_numbers_outlives_the_count),
+		cmocka_unit_test(a_question_answered_with_kept_numbers_needs_no_probe),
+		cmocka_unit_test(numbers_are_kept_no_longer_than_until_traffic_is_heard_of),
+		cmocka_unit_test(other_numbers_than_those_kept_are_learned_and_confirmed),
+		cmocka_unit_test(a_reset_answers_a_probe_of_kept_numbers),
 		cmocka_unit_test(the_other_questions_answer_is_worth_the_same),
 		cmocka_unit_test(a_syn_ack_teaches_nothing_and_is_no_life),
 		cmocka_unit_test(
@@ -406,7 +529,8 @@ int main(void)
 		cmocka_unit_test(learned_numbers_are_doubted_in_a_flow_that_is_seen_too),
 		cmocka_unit_test(an_end_that_was_asked_is_believed_in_its_traffic_too),
 		cmocka_unit_test(the_silent_end_is_never_spoken_to_with_what_the_other_has_sent),
-		cmocka_unit_test(an_end_that_joins_again_is_asked_anew),
+		cmocka_unit_test(an_end_that_joins_again_is_probed_with_what_it_said),
+		cmocka_unit_test(nothing_is_owed_by_an_end_of_uncertain_numbers),
 		cmocka_unit_test(resets_of_a_flow_that_asks),
 		cmocka_unit_test(a_questions_own_numbers_are_no_reset_even_if_they_fit),
 		cmocka_unit_test(the_other_ends_answer_may_meet_a_reset_before_anything_else_does),

@@ -41,16 +41,10 @@ struct tcp {
 	uint8_t words, flags;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, HF_ANSWERS_MAX);
-	__type(key, struct hf_answer_key);
-	__type(value, uint8_t);
-} hf_answers SEC(".maps");
+uint8_t hf_answers[HF_ANSWERS_CELLS];
 
 const volatile uint32_t hf_own_device; /* what comes in there we have sent ourselves */
-bool hf_answers_all;		       /* the map is full: all that look like answers */
+const volatile uint32_t hf_seed;       /* of the cells: nobody outside shall choose them */
 
 /* A bare ACK or a RST, length being that of the TCP segment; and it is looked for. */
 static __always_inline bool is_answer(struct __sk_buff *packet, uint32_t at, uint32_t length,
@@ -65,7 +59,7 @@ static __always_inline bool is_answer(struct __sk_buff *packet, uint32_t at, uin
 		return false;
 	key->port[0] = bpf_ntohs(tcp.port[0]);
 	key->port[1] = bpf_ntohs(tcp.port[1]);
-	return hf_answers_all || bpf_map_lookup_elem(&hf_answers, key);
+	return hf_answers[hf_answer_cell(key, hf_seed)];
 }
 
 static __always_inline bool is_answer_v4(struct __sk_buff *packet)
