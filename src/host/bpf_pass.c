@@ -64,18 +64,21 @@ static int ask_process(void *arg, pid_t process)
 	return 0;
 }
 
+static bool is_visited(const void *arg, const uint64_t *key)
+{
+	uint32_t inum;
+
+	memcpy(&inum, key, sizeof(inum)); /* all that the key has */
+	return hf_netns_find(arg, inum);
+}
+
 /* What sockops need not report sockets of: the namespaces that passes visit, and no others. */
 static void tell_known_netns(struct hf_bpf_host *host)
 {
 	int map = host->bpf->known_netns;
-	uint32_t inum, *before = NULL;
 	uint8_t known = 1;
 
-	while (!bpf_map_get_next_key(map, before, &inum)) {
-		before = hf_netns_find(&host->netns, inum) ? &inum : NULL;
-		if (!before)
-			bpf_map_delete_elem(map, &inum);
-	}
+	hf_bpf_keep_keys(map, is_visited, &host->netns);
 	for (size_t i = 0; i < host->netns.count; i++)
 		bpf_map_update_elem(map, &host->netns.entry[i].inum, &known, BPF_ANY);
 }

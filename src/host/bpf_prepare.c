@@ -50,18 +50,24 @@ static int compare_cgroups(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void forget_removed(int map, const struct cgroups *cgroups)
+static bool is_there(const void *arg, const uint64_t *id)
 {
-	struct cgroup sought = { 0 };
-	uint64_t next;
+	const struct cgroups *cgroups = arg;
+	const struct cgroup sought = { .id = *id };
+
+	return bsearch(&sought, cgroups->cgroup, cgroups->count, sizeof(sought), compare_cgroups);
+}
+
+void hf_bpf_keep_keys(int map, bool (*kept)(const void *arg, const uint64_t *key), const void *arg)
+{
+	uint64_t key = 0, next = 0;
 	bool more = !bpf_map_get_next_key(map, NULL, &next);
 
 	while (more) {
-		sought.id = next;
-		more = !bpf_map_get_next_key(map, &sought.id, &next);
-		if (!bsearch(&sought, cgroups->cgroup, cgroups->count, sizeof(sought),
-			     compare_cgroups))
-			bpf_map_delete_elem(map, &sought.id);
+		key = next;
+		more = !bpf_map_get_next_key(map, &key, &next);
+		if (!kept(arg, &key))
+			bpf_map_delete_elem(map, &key);
 	}
 }
 
@@ -71,7 +77,7 @@ static int tell_cgroups(int map, const struct cgroups *cgroups)
 	int error = 0;
 
 	qsort(cgroups->cgroup, cgroups->count, sizeof(*cgroups->cgroup), compare_cgroups);
-	forget_removed(map, cgroups);
+	hf_bpf_keep_keys(map, is_there, cgroups);
 	for (size_t i = 0; !error && i < cgroups->count; i++) {
 		uint64_t rules = cgroups->cgroup[i].matches;
 
@@ -185,8 +191,8 @@ static int attach_passes(struct hf_bpf_host *host, enum hf_use use, struct hf_pr
 		narrow_owners(host);
 	if (host->bpf->control->task && !host->all_netns)
 		host->owners = hf_bpf_attach_owners(host, host->bpf->control->task);
-	if (host->owners <
-	    0) /* kernels before 6.1 take no pid: the program itself leaves others out */
+	/* Kernels before 6.1 take no pid: the program itself leaves others out. */
+	if (host->owners < 0)
 		host->owners = hf_bpf_attach_owners(host, 0);
 	if (host->owners < 0)
 		return hf_bpf_refused(problem, "cannot attach the pass over owners", errno);
