@@ -28,8 +28,8 @@ static bool same(const struct hf_segment *a, const struct hf_segment *b)
 	return same_endpoint(&a->source, &b->source) &&
 	       same_endpoint(&a->destination, &b->destination) && a->seq == b->seq &&
 	       a->ack == b->ack && a->payload == b->payload && a->tsval == b->tsval &&
-	       a->tsecr == b->tsecr && a->window == b->window && a->flags == b->flags &&
-	       a->has_timestamps == b->has_timestamps;
+	       a->tsecr == b->tsecr && a->flow_label == b->flow_label && a->window == b->window &&
+	       a->flags == b->flags && a->has_timestamps == b->has_timestamps;
 }
 
 static void check_build(const struct hf_segment *segment)

@@ -29,10 +29,13 @@ struct hf_segment {
 	uint32_t seq, ack;     /* ack only with HF_ACK */
 	uint32_t payload;      /* bytes of data; 0 or 1 when built */
 	uint32_t tsval, tsecr; /* only with has_timestamps */
-	uint16_t window;       /* raw, as in the header: not scaled */
-	uint8_t flags;	       /* enum hf_tcp_flag */
-	bool has_timestamps;   /* RFC 7323 */
+	uint32_t flow_label; /* of IPv6, 20 bits; 0 with IPv4. Routers choose ways by it (RFC 6438) */
+	uint16_t window;     /* raw, as in the header: not scaled */
+	uint8_t flags;	     /* enum hf_tcp_flag */
+	bool has_timestamps; /* RFC 7323 */
 };
+
+#define HF_FLOW_LABEL 0xfffff /* the bits that it has */
 
 enum hf_parse {
 	HF_PARSED = 0,

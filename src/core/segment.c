@@ -125,6 +125,7 @@ static enum hf_parse read_ipv6(const uint8_t *packet, size_t size, struct body *
 	length = hf_load16(packet + 4);
 	if (size - IPV6_HEADER < length)
 		return HF_PARSE_SHORT;
+	out->flow_label = hf_load32(packet) & HF_FLOW_LABEL;
 	read_ipv6_address(packet + 8, &out->source);
 	read_ipv6_address(packet + 24, &out->destination);
 	if (hf_address_is_mapped(&out->source.address) ||

@@ -50,6 +50,7 @@ static void write_ipv6(const struct hf_segment *segment, size_t length, uint8_t 
 	static const uint8_t form[8] = { 0x60, [6] = TCP, [7] = HOPS };
 
 	memcpy(packet, form, sizeof(form));
+	hf_store32(packet, hf_load32(packet) | (segment->flow_label & HF_FLOW_LABEL));
 	hf_store16(packet + 4, (uint16_t)length);
 	memcpy(packet + 8, segment->source.address.byte, 16);
 	memcpy(packet + 24, segment->destination.address.byte, 16);

@@ -46,6 +46,7 @@ struct hf_crossing {
 	uint32_t base_ms, base_s;  /* so much remained at that time, nothing has passed since */
 	uint32_t added_ms;	   /* before that nothing is known */
 	uint32_t touched_ms;	   /* when a dialogue last had a segment pass */
+	uint32_t label[2];	   /* by enum hf_side: the IPv6 flow label of its last answer */
 	uint16_t flags;		   /* enum hf_crossing_flag */
 	uint8_t state;		   /* TCP_CONNTRACK_... */
 	uint8_t unacked;	   /* bit n: side n's data was not acknowledged */

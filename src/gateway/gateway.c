@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/mix.h"
 #include "gateway/private.h"
 
 #define TICKLES 4
@@ -46,6 +47,20 @@ static void complain(struct hf_gateway *gateway, enum hf_gateway_event event, co
 
 /* --- Speaking --- */
 
+/*
+ * Where there are several ways routers choose by it, so that what is said in an end's name bears that
+ * end's own. Should that go unanswered others may find another way.
+ */
+static uint32_t label_for(const struct hf_gateway *gateway, hf_flow flow, enum hf_side target)
+{
+	struct hf_flow_view view;
+
+	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
+	if (view.unanswered[target] > 1)
+		return (uint32_t)hf_mix(gateway->sent);
+	return hf_flows_at(gateway->flows, flow)->label[!target];
+}
+
 /* A packet that the device does not take is lost, as on any network. */
 void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side target,
 		     struct hf_segment *segment)
@@ -55,6 +70,7 @@ void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side targ
 
 	hf_flows_listen(gateway->flows, flow, true);
 	hf_flows_address(gateway->flows, flow, target, &segment->source, &segment->destination);
+	segment->flow_label = label_for(gateway, flow, target);
 	size = hf_segment_build(segment, packet, sizeof(packet));
 	if (size)
 		hf_tun_send(&gateway->tun, packet, size);
@@ -199,13 +215,16 @@ static void hear(struct hf_gateway *gateway, const struct hf_segment *segment)
 	struct hf_engine *engine = hf_flows_engine(gateway->flows);
 	enum hf_side side = HF_ORIGINATOR;
 	hf_flow flow = hf_flows_find(gateway->flows, segment, &side);
+	struct hf_crossing *crossing;
 	struct hf_heard heard;
 
 	if (segment->flags & HF_RST && is_no_reset(segment))
 		return;
 	if (flow == HF_NO_FLOW || !is_heard(gateway, flow) || is_lie(gateway, flow, side, segment))
 		return;
-	hf_flows_at(gateway->flows, flow)->touched_ms = (uint32_t)gateway->now_ms;
+	crossing = hf_flows_at(gateway->flows, flow);
+	crossing->touched_ms = (uint32_t)gateway->now_ms;
+	crossing->label[side] = segment->flow_label;
 	hf_engine_segment(engine, flow, side, segment, &heard);
 	hf_verdict_heard(gateway, &heard, segment, side);
 	is_heard(gateway, flow);

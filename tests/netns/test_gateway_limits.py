@@ -237,6 +237,30 @@ def test_the_doctor_finds_settings_in_the_way_and_its_command_mends_it(lab, chec
     assert findings(lab)[check]["status"] == "ok"
 
 
+READ_ONLY = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys"
+
+
+def test_the_doctor_finds_strict_source_validation_that_may_not_be_loosened(lab):
+    cross(lab)
+    lab.router.run("sysctl", "-qw", "net/ipv4/conf/all/rp_filter=1")
+    assert findings(lab)["settings"]["status"] == "ok"  # the device's own is loose
+    found = findings(lab, after(READ_ONLY))["settings"]
+    assert found["status"] == "missing" and "rp_filter" in found["detail"], found
+    assert findings(lab, after(f"{READ_ONLY} && {found['mend']}"))["settings"]["status"] == "ok"
+
+
+def test_the_doctor_finds_that_the_device_cannot_be_made(lab):
+    cross(lab)
+    assert findings(lab)["TUN device"]["status"] == "ok"
+    found = findings(lab, after("mount -t tmpfs none /dev/net"))["TUN device"]
+    assert found["status"] == "missing" and "tun" in found["mend"], found
+
+
+def after(commands):
+    """What is run in a mount namespace of its own, in which these have been."""
+    return "unshare", "--mount", "sh", "-c", f'{commands} && exec "$0" "$@"'
+
+
 def test_the_doctor_finds_that_nothing_is_tracked(lab):
     cross(lab)
     lab.router.nft("delete table inet box\n")

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A gateway with two uplinks: some flows go by the one, some by the other, and so do answers."""
+import re
 import time
+
+import pytest
 
 from crossing import GOAL, LATE, gateway
 from test_gateway import cross, of_port, of_port_of
+
+only_ipv4 = pytest.mark.parametrize("family", [4], indirect=True)
+only_ipv6 = pytest.mark.parametrize("family", [6], indirect=True)
 
 FLOWS = 12
 ELSEWHERE = {4: ("198.51.100.", "24"), 6: ("fd01::", "64")}
 
 
-def two_uplinks(lab):
+def two_uplinks(lab, labels=0):
     """A - N - R = B: addresses of B's that lie behind both links, and a flow to each of them.
 
-    The kernel spreads them by their addresses (and IPv6 flow labels, which a gateway's probes do not
-    have: not here), so that probes go the way of what they ask about.
+    The kernel spreads them by their addresses, and by IPv6 flow labels if the ends have any.
     """
     cross(lab, masquerade=False)
     lab.join(lab.router, lab.server)
@@ -29,7 +34,7 @@ def two_uplinks(lab):
                                                   for word in ("nexthop", "via", way)))
     client, server = lab.peer(lab.client), lab.peer(lab.server)
     for netns in (lab.client, lab.server):
-        netns.sysctl(ipv6__auto_flowlabels=0)
+        netns.sysctl(ipv6__auto_flowlabels=labels)
     pairs = []
     for address in addresses:
         listener, port = server.listen(address)
@@ -57,15 +62,46 @@ def test_when_an_uplink_is_lost_flows_go_on_by_the_other(lab):
         lab.exchange(near, far)
 
 
+def silence(lab, hooks):
+    """The second uplink swallows what goes out, comes in, or both."""
+    device = second(lab.router, lab.server)
+    chains = {"in": f"chain in {{\ntype filter hook prerouting priority -400\niif {device} drop\n}}\n",
+              "out": f"chain out {{\ntype filter hook postrouting priority 400\noif {device} drop\n}}\n"}
+    lab.router.nft("table inet silent {\n" + "".join(chains[hook] for hook in hooks) + "}\n")
+
+
+def by_second(lab, pairs):
+    """The ports of those whose data goes out by the second uplink."""
+    lab.router.nft("table inet ways {\nset second { type inet_service; flags dynamic; }\n"
+                   "chain out {\ntype filter hook postrouting priority 300\n"
+                   f"oif {second(lab.router, lab.server)} tcp flags & psh == psh "
+                   "add @second { tcp sport }\n}\n}\n")
+    for near, far in pairs:
+        lab.exchange(near, far)
+    found = lab.router.run("nft", "-n", "list", "set", "inet", "ways", "second").split("elements")
+    return set(re.findall(r"\d+", found[-1])) & {of_port(near) for near, _ in pairs}
+
+
+@only_ipv6
+def test_probes_go_the_way_of_their_flow_by_its_label(lab):
+    """The other one is silent: none is taken for dead that does not go there."""
+    pairs = two_uplinks(lab, labels=1)
+    watching = gateway(lab, "--dead-within", f"{GOAL}s")
+    there = by_second(lab, pairs)
+    time.sleep(GOAL)
+    silence(lab, ["out"])
+    time.sleep(2 * GOAL)
+    dead = {of_port_of(event) for event in watching.seen("dead")}
+    assert 0 < len(there) < FLOWS
+    assert dead <= there
+
+
+@only_ipv4
 def test_when_an_uplink_falls_silent_who_went_by_it_is_dead_and_nobody_else(lab):
     pairs = two_uplinks(lab)
     watching = gateway(lab, "--dead-within", f"{GOAL}s")
     time.sleep(GOAL / 2)
-    device = second(lab.router, lab.server)
-    lab.router.nft("table inet silent {\n"
-                   f"chain in {{\ntype filter hook prerouting priority -400\niif {device} drop\n}}\n"
-                   f"chain out {{\ntype filter hook postrouting priority 400\noif {device} drop\n}}\n"
-                   "}\n")
+    silence(lab, ["in", "out"])
     time.sleep(GOAL + LATE)
     dead = {of_port_of(event) for event in watching.seen("dead")}
     assert 0 < len(dead) < FLOWS and len(watching.seen()) == len(dead)

@@ -24,7 +24,8 @@ class Endpoint(ctypes.Structure):
 
 class Segment(ctypes.Structure):
     _fields_ = [("source", Endpoint), ("destination", Endpoint),
-                *((name, ctypes.c_uint32) for name in ("seq", "ack", "payload", "tsval", "tsecr")),
+                *((name, ctypes.c_uint32) for name in ("seq", "ack", "payload", "tsval", "tsecr",
+                                                     "flow_label")),
                 ("window", ctypes.c_uint16), ("flags", ctypes.c_uint8),
                 ("has_timestamps", ctypes.c_bool)]
 
@@ -56,7 +57,7 @@ def any_segment(chance, family):
             "ports": (chance.getrandbits(16), chance.getrandbits(16)),
             "seq": chance.getrandbits(32), "ack": chance.getrandbits(32),
             "window": chance.getrandbits(16), "payload": chance.getrandbits(1),
-            "flags": chance.getrandbits(6),
+            "flags": chance.getrandbits(6), "label": 0 if family == 4 else chance.getrandbits(20),
             "stamps": chance.choice([None, (chance.getrandbits(32), chance.getrandbits(32))])}
 
 
@@ -76,7 +77,7 @@ def build(library, wanted):
     segment = Segment(endpoint(wanted["source"], wanted["ports"][0]),
                       endpoint(wanted["destination"], wanted["ports"][1]),
                       wanted["seq"], wanted["ack"], wanted["payload"], tsval, tsecr,
-                      wanted["window"], wanted["flags"], wanted["stamps"] is not None)
+                      wanted["label"], wanted["window"], wanted["flags"], wanted["stamps"] is not None)
     packet = ctypes.create_string_buffer(PACKET_MAX)
     length = library.hf_segment_build(ctypes.byref(segment), packet, PACKET_MAX)
     return packet.raw[:length]
@@ -90,7 +91,8 @@ def parse(library, packet):
     return {"source": address_of(segment.source), "destination": address_of(segment.destination),
             "ports": (segment.source.port, segment.destination.port),
             "seq": segment.seq, "ack": segment.ack, "window": segment.window,
-            "payload": segment.payload, "flags": segment.flags, "stamps": stamps}
+            "payload": segment.payload, "flags": segment.flags, "label": segment.flow_label,
+            "stamps": stamps}
 
 
 def scapy_build(wanted, options):
@@ -99,7 +101,8 @@ def scapy_build(wanted, options):
               ack=wanted["ack"], window=wanted["window"],
               flags="".join(f for i, f in enumerate(FLAGS) if wanted["flags"] >> i & 1),
               options=options)
-    return bytes(network(src=str(wanted["source"]), dst=str(wanted["destination"])) / tcp
+    label = {} if network is IP else {"fl": wanted["label"]}
+    return bytes(network(src=str(wanted["source"]), dst=str(wanted["destination"]), **label) / tcp
                  / (b"x" * wanted["payload"]))
 
 
@@ -110,7 +113,7 @@ def scapy_parse(packet):
             "destination": ipaddress.ip_address(network.dst),
             "ports": (tcp.sport, tcp.dport), "seq": tcp.seq, "ack": tcp.ack,
             "window": tcp.window, "payload": len(tcp.payload), "flags": int(tcp.flags),
-            "stamps": dict(tcp.options).get("Timestamp")}
+            "label": getattr(network, "fl", 0), "stamps": dict(tcp.options).get("Timestamp")}
 
 
 def scapy_again(packet):

@@ -64,6 +64,8 @@ static struct hf_segment random_segment(void)
 		.has_timestamps = random_word() & 1,
 	};
 
+	if (family == HF_IPV6)
+		segment.flow_label = random_word() & HF_FLOW_LABEL;
 	if (segment.has_timestamps) {
 		segment.tsval = random_number();
 		segment.tsecr = random_number();
@@ -87,6 +89,7 @@ static void assert_same(const struct hf_segment *a, const struct hf_segment *b)
 	assert_int_equal(a->payload, b->payload);
 	assert_int_equal(a->tsval, b->tsval);
 	assert_int_equal(a->tsecr, b->tsecr);
+	assert_int_equal(a->flow_label, b->flow_label);
 	assert_int_equal(a->window, b->window);
 	assert_int_equal(a->flags, b->flags);
 	assert_int_equal(a->has_timestamps, b->has_timestamps);
@@ -305,7 +308,7 @@ static void a_probe_is_one_before_what_is_expected(void **state)
 {
 	struct hf_numbers numbers = { 0, 77, 5, 6, 502, true };
 	struct hf_endpoint a = random_endpoint(HF_IPV4), b = random_endpoint(HF_IPV4);
-	struct hf_segment probe, wanted = { a, b, UINT32_MAX, 77, 0, 5, 6, 502, HF_ACK, true };
+	struct hf_segment probe, wanted = { a, b, UINT32_MAX, 77, 0, 5, 6, 0, 502, HF_ACK, true };
 
 	(void)state;
 	hf_segment_probe(&a, &b, &numbers, false, &probe);
@@ -322,7 +325,7 @@ static void a_reset_is_exactly_at_what_is_expected(void **state)
 {
 	struct hf_numbers numbers = { 1000, 77, 0, 0, 502, false };
 	struct hf_endpoint a = random_endpoint(HF_IPV6), b = random_endpoint(HF_IPV6);
-	struct hf_segment wanted = { a, b, 1000, 77, 0, 0, 0, 502, HF_RST | HF_ACK, false };
+	struct hf_segment wanted = { a, b, 1000, 77, 0, 0, 0, 0, 502, HF_RST | HF_ACK, false };
 	struct hf_segment reset;
 
 	(void)state;
