@@ -51,8 +51,9 @@ int hf_watching_pass(struct hf_watching *watching, unsigned int mode, hf_record_
 	if (!(mode & (HF_MODE_TEND | HF_MODE_SPREAD)))
 		watching->since_full = 0;
 	result = hf_host_pass(watching->host, mode, fn, arg, problem);
-	if (mode & (HF_MODE_TEND | HF_MODE_SPREAD))
-		watching->spread_in = spread_in(counters);
+	if (mode & HF_MODE_SPREAD ||
+	    (mode & HF_MODE_TEND && spread_in(counters) < watching->spread_in))
+		watching->spread_in = spread_in(counters); /* one that only tends puts none off */
 	return result;
 }
 
@@ -71,11 +72,11 @@ unsigned int hf_watching_tick(struct hf_watching *watching)
 
 	watching->since++;
 	watching->since_full++;
+	if (watching->spread_in && watching->spread_in != UINT32_MAX)
+		watching->spread_in--;
 	if (counters->unsettled != watching->unsettled || counters->waiting ||
 	    watching->since_full >= watching->full_every)
 		return watching->full;
-	if (watching->spread_in && watching->spread_in != UINT32_MAX)
-		watching->spread_in--;
 	if (is_crowded(watching, counters) || !watching->spread_in)
 		return HF_MODE_SPREAD;
 	if (counters->armed != watching->armed || counters->standing ||
