@@ -103,7 +103,7 @@ struct hf_numbers {
  * reset: RST|ACK at exactly expected, which is what RFC 5961 3.2 asks of one.
  * tickle: an ACK with numbers 0/0, 0/2^31, 2^31/0, 2^31/2^31 (which: 0..3), no timestamps:
  *	an established endpoint answers one of them with its own numbers, no box can take all
- *	for valid.
+ *	for valid. HF_TICKLES of them make a question.
  * handshake: SYN toward a flow's responder, SYN|ACK 0/0 toward its originator; draws a
  *	challenge ACK (RFC 5961 4.2). Never the other way round: that is invalid to firewalls.
  */
@@ -111,6 +111,7 @@ void hf_segment_probe(const struct hf_endpoint *source, const struct hf_endpoint
 		      const struct hf_numbers *numbers, bool garbage, struct hf_segment *out);
 void hf_segment_reset(const struct hf_endpoint *source, const struct hf_endpoint *destination,
 		      const struct hf_numbers *numbers, struct hf_segment *out);
+#define HF_TICKLES 4
 void hf_segment_tickle(const struct hf_endpoint *source, const struct hf_endpoint *destination,
 		       unsigned int which, struct hf_segment *out);
 void hf_segment_handshake(const struct hf_endpoint *source, const struct hf_endpoint *destination,

@@ -41,6 +41,7 @@ int hf_watching_pass(struct hf_watching *watching, unsigned int mode, hf_record_
 		     struct hf_problem *problem)
 {
 	const struct hf_counters *counters = hf_host_counters(watching->host);
+	uint32_t next;
 	int result;
 
 	if (!(mode & HF_MODE_SPREAD)) {
@@ -51,9 +52,9 @@ int hf_watching_pass(struct hf_watching *watching, unsigned int mode, hf_record_
 	if (!(mode & (HF_MODE_TEND | HF_MODE_SPREAD)))
 		watching->since_full = 0;
 	result = hf_host_pass(watching->host, mode, fn, arg, problem);
-	if (mode & HF_MODE_SPREAD ||
-	    (mode & HF_MODE_TEND && spread_in(counters) < watching->spread_in))
-		watching->spread_in = spread_in(counters); /* one that only tends puts none off */
+	next = spread_in(counters);
+	if (mode & HF_MODE_SPREAD || next < watching->spread_in) /* others put it off by nothing */
+		watching->spread_in = next;
 	return result;
 }
 

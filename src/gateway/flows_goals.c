@@ -7,7 +7,6 @@
 #define PACE_MAX_MS 30000
 #define PACE_TIGHT_MS 200 /* where a short goal leaves nothing to spare */
 #define TURN_TIGHT_MS 600 /* half the shortest interval, and a tick */
-#define QUESTIONS 4	  /* packets of one */
 
 /*
  * Traffic is seen a dump later, and a verdict may wait for the other end's turn: the goals less
@@ -115,8 +114,8 @@ uint32_t hf_flows_need_of(const struct hf_flows *flows, const struct hf_flow_vie
 	uint32_t need = 0;
 
 	for (unsigned int side = 0; side < SIDES; side++) {
-		uint32_t first = view->learned[side] ? 1 : QUESTIONS + 1;
-		uint32_t further = QUESTIONS + 1 + (view->learned[side] ? 2 : 0);
+		uint32_t first = view->learned[side] ? 1 : HF_TICKLES + 1;
+		uint32_t further = HF_TICKLES + 1 + (view->learned[side] ? 2 : 0);
 
 		need += first * 1000000 / probing->idle_ms;
 		if (view->dialogue && view->unanswered[side] > 1)

@@ -12,10 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/mix.h"
 #include "gateway/private.h"
 
-#define TICKLES 4
 #define BURST \
 	10 /* of a second's packets a tick may send at once if nothing was sent before: 1/10 */
 #define ANSWER_BATCHES 64 /* before others have their turn */
@@ -43,129 +41,6 @@ static void complain(struct hf_gateway *gateway, enum hf_gateway_event event, co
 
 	snprintf(action, sizeof(action), "%s: %s", what, strerror(error));
 	hf_gateway_tell(gateway, &news);
-}
-
-/* --- Speaking --- */
-
-/*
- * Where there are several ways routers choose by it, so that what is said in an end's name bears that
- * end's own. Should that go unanswered others may find another way.
- */
-static uint32_t label_for(const struct hf_gateway *gateway, hf_flow flow, enum hf_side target)
-{
-	struct hf_flow_view view;
-
-	hf_engine_look(hf_flows_engine(gateway->flows), flow, &view);
-	if (view.unanswered[target] > 1)
-		return (uint32_t)hf_mix(gateway->sent);
-	return hf_flows_at(gateway->flows, flow)->label[!target];
-}
-
-/* A packet that the device does not take is lost, as on any network. */
-void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side target,
-		     struct hf_segment *segment)
-{
-	uint8_t packet[HF_PACKET_MAX];
-	size_t size;
-
-	hf_flows_listen(gateway->flows, flow, true);
-	hf_flows_address(gateway->flows, flow, target, &segment->source, &segment->destination);
-	segment->flow_label = label_for(gateway, flow, target);
-	size = hf_segment_build(segment, packet, sizeof(packet));
-	if (size)
-		hf_tun_send(&gateway->tun, packet, size);
-	hf_flows_at(gateway->flows, flow)->touched_ms = (uint32_t)gateway->now_ms;
-	gateway->sent++;
-	gateway->tokens -= 1000;
-}
-
-/*
- * Which of a question's segments the boxes on the way let through hangs on where the flow's numbers
- * lie; every other time they lie elsewhere, so that none is at the edge twice.
- */
-static void tickle(struct hf_gateway *gateway, const struct hf_action *action, unsigned int round)
-{
-	static const struct hf_endpoint nowhere;
-	struct hf_segment segment;
-
-	for (unsigned int which = 0; which < TICKLES; which++) {
-		hf_segment_tickle(&nowhere, &nowhere, which, &segment);
-		if (round % 2) {
-			segment.seq += UINT32_C(1) << 30;
-			segment.ack += UINT32_C(1) << 30;
-		}
-		hf_gateway_send(gateway, action->flow, action->target, &segment);
-	}
-}
-
-static void ask(struct hf_gateway *gateway, const struct hf_action *action)
-{
-	bool midway = hf_flows_at(gateway->flows, action->flow)->flags & HF_CROSSING_MIDWAY;
-	unsigned int round = action->evidence.unanswered;
-	static const struct hf_endpoint nowhere;
-	struct hf_segment segment;
-
-	if (midway || action->kind == HF_SEND_TICKLES) {
-		tickle(gateway, action, midway ? round : round / 2);
-		return;
-	}
-	/* Toward the wrong end a handshake is worse than none: here it is known who opened it. */
-	hf_segment_handshake(&nowhere, &nowhere, action->target == HF_RESPONDER, &segment);
-	hf_gateway_send(gateway, action->flow, action->target, &segment);
-}
-
-/* If anything is known to make a probe of. */
-static void probe(struct hf_gateway *gateway, const struct hf_action *action)
-{
-	struct hf_engine *engine = hf_flows_engine(gateway->flows);
-	static const struct hf_endpoint nowhere;
-	struct hf_flow_view view;
-	struct hf_numbers numbers;
-	struct hf_segment segment;
-
-	if (!hf_engine_numbers(engine, action->flow, action->target, &numbers))
-		return;
-	/* A window that nobody has offered would have boxes on the way expect too much. */
-	hf_engine_look(engine, action->flow, &view);
-	if (!view.learned[!action->target])
-		numbers.window = 0;
-	hf_segment_probe(&nowhere, &nowhere, &numbers, action->garbage, &segment);
-	hf_gateway_send(gateway, action->flow, action->target, &segment);
-}
-
-static void speak_to(struct hf_gateway *gateway, const struct hf_action *action)
-{
-	probe(gateway, action);
-	if (action->kind != HF_SEND_PROBE)
-		ask(gateway, action);
-}
-
-/* Nothing is asked, so nothing may be concluded: the silence begins anew. */
-static void pretend(struct hf_gateway *gateway, const struct hf_action *action)
-{
-	struct hf_engine *engine = hf_flows_engine(gateway->flows);
-	struct hf_flow_view view;
-	struct hf_gateway_news news = { .event = HF_GATEWAY_ASKED,
-					.key = &view.key,
-					.gone = { !action->target, action->target },
-					.evidence = action->evidence,
-					.action = "would be asked" };
-
-	hf_engine_look(engine, action->flow, &view);
-	hf_engine_heard(engine, action->flow, 0);
-	hf_gateway_tell(gateway, &news);
-}
-
-static void act(struct hf_gateway *gateway, const struct hf_action *action)
-{
-	if (gateway->options.dry_run)
-		pretend(gateway, action);
-	else if (hf_flows_at(gateway->flows, action->flow)->flags & HF_CROSSING_ENDING)
-		return;
-	else if (action->kind == HF_VERDICT)
-		hf_verdict_given(gateway, action);
-	else
-		speak_to(gateway, action);
 }
 
 /* --- Hearing --- */
@@ -267,8 +142,8 @@ static void earn(struct hf_gateway *gateway, uint64_t passed_ms)
 {
 	int64_t rate = gateway->options.rate, most = rate * 1000 / BURST;
 
-	if (most < TICKLES * 1000)
-		most = TICKLES * 1000;
+	if (most < HF_TICKLES * 1000)
+		most = HF_TICKLES * 1000;
 	gateway->tokens += (int64_t)passed_ms * rate;
 	if (gateway->tokens > most)
 		gateway->tokens = most;
@@ -290,7 +165,7 @@ static void speak(struct hf_gateway *gateway)
 	for (unsigned int said = 1;
 	     may_speak(gateway) && gateway->now_ms < until && hf_engine_next(engine, &action);
 	     said++) {
-		act(gateway, &action);
+		hf_gateway_act(gateway, &action);
 		if (said % SPEECH == 0)
 			hear_all(gateway);
 	}

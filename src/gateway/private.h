@@ -62,6 +62,8 @@ struct hf_gateway {
 /* Send to that end in the other one's name; the flow's addresses are filled in. */
 void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side target,
 		     struct hf_segment *segment);
+/* What is due is done: asked, probed, or what follows from a verdict. */
+void hf_gateway_act(struct hf_gateway *gateway, const struct hf_action *action);
 void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *news);
 
 /* An end's RST was heard; told: its death was told before. */

@@ -95,6 +95,11 @@ static int reason(int error)
 	return *lacking ? EPERM : error;
 }
 
+static int program_of(const struct bpf_program *program)
+{
+	return bpf_program__autoload(program) ? bpf_program__fd(program) : -1;
+}
+
 static void find_whole(struct hf_bpf *bpf)
 {
 	const struct holdfast_bpf *whole = bpf->whole;
@@ -102,10 +107,9 @@ static void find_whole(struct hf_bpf *bpf)
 	bpf->control = &whole->bss->control;
 	bpf->counters = &whole->bss->counters;
 	bpf->unwritten = &whole->bss->unwritten;
-	bpf->sweep = bpf_program__fd(whole->progs.hf_sweep);
-	bpf->owners = bpf_program__autoload(whole->progs.hf_owners_pass) ?
-			      bpf_program__fd(whole->progs.hf_owners_pass) :
-			      -1;
+	bpf->sweep = program_of(whole->progs.hf_sweep);
+	bpf->spread = program_of(whole->progs.hf_spread);
+	bpf->owners = program_of(whole->progs.hf_owners_pass);
 	bpf->memory = bpf_map__fd(whole->maps.memory);
 	bpf->pinned = bpf_map__fd(whole->maps.pinned);
 	bpf->rules = bpf_map__fd(whole->maps.rules);
@@ -144,6 +148,7 @@ static void find_passes(struct hf_bpf *bpf)
 	bpf->counters = &passes->bss->counters;
 	bpf->unwritten = &passes->bss->unwritten;
 	bpf->sweep = passes->progs.hf_sweep.prog_fd;
+	bpf->spread = -1;
 	bpf->owners = passes->progs.hf_owners_pass.prog_fd;
 	bpf->memory = passes->maps.memory.map_fd;
 	bpf->pinned = passes->maps.pinned.map_fd;
@@ -279,4 +284,17 @@ void hf_bpf_unload(struct hf_bpf **bpf)
 	holdfast_bpf__destroy((*bpf)->whole);
 	free(*bpf);
 	*bpf = NULL;
+}
+
+void hf_bpf_keep_keys(int map, bool (*kept)(const void *arg, const uint64_t *key), const void *arg)
+{
+	uint64_t key = 0, next = 0;
+	bool more = !bpf_map_get_next_key(map, NULL, &next);
+
+	while (more) {
+		key = next;
+		more = !bpf_map_get_next_key(map, &key, &next);
+		if (!kept(arg, &key))
+			bpf_map_delete_elem(map, &key);
+	}
 }

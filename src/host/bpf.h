@@ -41,7 +41,7 @@ struct hf_bpf {
 	struct hf_control *control;
 	struct hf_counters *counters;
 	uint64_t *unwritten;				 /* see sweep.bpf.c */
-	int sweep, owners;				 /* programs; -1 = not loaded */
+	int sweep, spread, owners;			 /* programs; -1 = not loaded */
 	int memory, pinned, rules, cgroups, known_netns; /* maps */
 	pthread_t placer;				 /* see hf_bpf_use_memory */
 	bool places;					 /* that thread is to be joined */
@@ -66,6 +66,9 @@ int hf_bpf_use_memory(struct hf_bpf *bpf, int map, struct hf_problem *problem);
 
 /* Wait for what still goes on, with the capabilities that it was begun with. */
 void hf_bpf_settle(struct hf_bpf *bpf);
+
+/* Delete what is not kept of a map, the keys of which have eight bytes at most. */
+void hf_bpf_keep_keys(int map, bool (*kept)(const void *arg, const uint64_t *key), const void *arg);
 
 /* What the mend of a refusal ends in. */
 #define HF_SEE_DOCTOR "; `holdfast doctor` tells more"

@@ -33,14 +33,13 @@ static void unsteer(struct hf_host *front)
 static void close_host(struct hf_host *front)
 {
 	struct hf_bpf_host *host = hf_bpf_host_of(front);
+	const int passes[] = { host->sweep, host->spread, host->owners };
 
 	unsteer(front);
 	ring_buffer__free(host->ring);
-	bpf_link__destroy(host->spread);
-	if (host->sweep >= 0)
-		close(host->sweep);
-	if (host->owners >= 0)
-		close(host->owners);
+	for (size_t i = 0; i < sizeof(passes) / sizeof(*passes); i++)
+		if (passes[i] >= 0)
+			close(passes[i]);
 	hf_bpf_unload(&host->bpf);
 	hf_netns_list_close(&host->netns);
 	if (host->watcher >= 0)
@@ -61,7 +60,7 @@ static int open_host(struct hf_host **out, enum hf_use use, const struct hf_sele
 		return hf_problem_set(problem, HF_EXIT_FAILED, NULL, "out of memory");
 	host->selection = *selection;
 	host->place = host->watcher = host->netns.own_fd = host->cgroup_root = host->group = -1;
-	host->sweep = host->owners = -1;
+	host->sweep = host->spread = host->owners = -1;
 	host->run = use == HF_USE_RUN;
 	host->all_netns = selection->netns && !strcmp(selection->netns, "all");
 	if (hf_netns_list_open(&host->netns, selection->netns, problem) ||

@@ -14,8 +14,7 @@
 struct hf_bpf_host {
 	struct hf_host front;
 	struct hf_bpf *bpf;
-	int sweep, owners; /* links, -1 = none */
-	struct bpf_link *spread;
+	int sweep, spread, owners; /* links, -1 = none */
 	struct bpf_link *steering[3], *traced[2];
 	struct ring_buffer *ring;
 	struct hf_netns_list netns;
@@ -40,9 +39,6 @@ static inline struct hf_bpf_host *hf_bpf_host_of(const struct hf_host *front)
 
 /* Load what the use needs, set the rule, attach the passes; on failure the caller closes the host. */
 int hf_bpf_prepare(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *problem);
-
-/* Delete what is not kept of a map, the keys of which have eight bytes at most. */
-void hf_bpf_keep_keys(int map, bool (*kept)(const void *arg, const uint64_t *key), const void *arg);
 
 /* Cgroups come and go: the selection's glob is looked up again before each pass. */
 int hf_bpf_resolve_cgroups(struct hf_bpf_host *host, struct hf_problem *problem);

@@ -224,7 +224,7 @@ static int spread_netns(void *arg, uint32_t netns)
 	struct sweep *sweep = arg;
 
 	(void)netns;
-	return drain(bpf_link__fd(sweep->host->spread), take_nothing, NULL, sweep->problem);
+	return drain(sweep->host->spread, take_nothing, NULL, sweep->problem);
 }
 
 static int refresh_netns(struct hf_bpf_host *host, struct hf_problem *problem)
@@ -245,8 +245,7 @@ int hf_bpf_pass(struct hf_host *front, unsigned int mode, hf_record_fn fn, void 
 	struct sweep sweep = { host, { fn, arg }, problem };
 	int result = 0;
 
-	if (mode & (HF_MODE_SPREAD | HF_MODE_TEND))
-		memset(host->bpf->counters->due, 0, sizeof(host->bpf->counters->due));
+	memset(host->bpf->counters->due, 0, sizeof(host->bpf->counters->due));
 	if (mode & HF_MODE_SPREAD)
 		return hf_bpf_each_netns(front, spread_netns, &sweep, problem);
 	set_control(host, mode);

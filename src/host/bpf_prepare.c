@@ -58,19 +58,6 @@ static bool is_there(const void *arg, const uint64_t *id)
 	return bsearch(&sought, cgroups->cgroup, cgroups->count, sizeof(sought), compare_cgroups);
 }
 
-void hf_bpf_keep_keys(int map, bool (*kept)(const void *arg, const uint64_t *key), const void *arg)
-{
-	uint64_t key = 0, next = 0;
-	bool more = !bpf_map_get_next_key(map, NULL, &next);
-
-	while (more) {
-		key = next;
-		more = !bpf_map_get_next_key(map, &key, &next);
-		if (!kept(arg, &key))
-			bpf_map_delete_elem(map, &key);
-	}
-}
-
 /* What came and went leaves the map first, to make room. */
 static int tell_cgroups(int map, const struct cgroups *cgroups)
 {
@@ -173,12 +160,12 @@ int hf_bpf_attach_owners(struct hf_bpf_host *host, uint32_t process)
 
 static int attach_passes(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *problem)
 {
-	struct bpf_program *spread = host->bpf->whole ? host->bpf->whole->progs.hf_spread : NULL;
+	bool spreads = host->bpf->spread >= 0;
 
 	host->sweep = bpf_link_create(host->bpf->sweep, 0, BPF_TRACE_ITER, NULL);
-	if (spread && bpf_program__autoload(spread))
-		host->spread = bpf_program__attach_iter(spread, NULL);
-	if (host->sweep < 0 || (spread && bpf_program__autoload(spread) && !host->spread))
+	if (spreads)
+		host->spread = bpf_link_create(host->bpf->spread, 0, BPF_TRACE_ITER, NULL);
+	if (host->sweep < 0 || (spreads && host->spread < 0))
 		return hf_bpf_refused(problem, "cannot attach the pass over sockets", errno);
 	if (!hf_bpf_needs_owners_pass(host) || host->run)
 		return 0;

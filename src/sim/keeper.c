@@ -11,8 +11,7 @@
 
 #define LINE 64	  /* alignment of an engine's memory */
 #define JITTER 10 /* idle is shortened by up to a tenth */
-#define TICKLES 4
-#define BATCH 32 /* actions on whose memory is waited at once */
+#define BATCH 32  /* actions on whose memory is waited at once */
 
 /* --- Whose business it is --- */
 
@@ -262,7 +261,7 @@ static void ask(struct hf_world *world, const struct hf_keeper *keeper, uint32_t
 		send(world, keeper, flow, action->target, &segment);
 		return;
 	}
-	for (unsigned int which = 0; which < TICKLES; which++) {
+	for (unsigned int which = 0; which < HF_TICKLES; which++) {
 		hf_segment_tickle(&nowhere, &nowhere, which, &segment);
 		send(world, keeper, flow, action->target, &segment);
 	}

@@ -71,15 +71,6 @@ static __always_inline void gather_condition(struct tcp_sock *tp, const struct n
 	r->silent_ms = silent_ms(tp);
 }
 
-static __always_inline void gather_next_probe(struct tcp_sock *tp, struct hf_record *r)
-{
-	__s64 left = tp->inet_conn.icsk_inet.sk.sk_timer.expires - bpf_jiffies64();
-
-	r->next_probe_ms = HF_NO_PROBE;
-	if (r->settings.keepalive && (HF_STATES_JUDGED >> r->state & 1))
-		r->next_probe_ms = left > 0 ? (__u32)jiffies_to_ms(left) : 0;
-}
-
 /* RFC 2385, RFC 5925: what is not signed goes unanswered. */
 static __always_inline bool is_signed(const struct tcp_sock *tp)
 {
@@ -140,7 +131,7 @@ static __always_inline void gather_rest(struct tcp_sock *tp, const struct net *n
 		r->retries2 = net->ipv4.sysctl_tcp_retries2;
 	}
 	if (wanted & HF_GATHER_NEXT_PROBE)
-		gather_next_probe(tp, r);
+		r->next_probe_ms = next_probe_ms(tp);
 	if (wanted & HF_GATHER_NUMBERS)
 		gather_numbers(tp, r);
 }

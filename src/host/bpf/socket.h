@@ -39,17 +39,28 @@ static __always_inline __u32 silent_ms(const struct tcp_sock *tp)
 	return ms > UINT32_MAX ? UINT32_MAX : (__u32)ms;
 }
 
-/* Until the first probe of a silence. HF_NO_PROBE: none is due, or something is unanswered. */
-static __always_inline __u32 first_probe_ms(const struct tcp_sock *tp)
+static __always_inline bool is_kept_alive(const struct tcp_sock *tp)
 {
 	__u64 keepopen = bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN);
+
+	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> keepopen & 1;
+}
+
+/* HF_NO_PROBE: none is due. */
+static __always_inline __u32 next_probe_ms(const struct tcp_sock *tp)
+{
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	__s32 left = (__u32)sk->sk_timer.expires - (__u32)bpf_jiffies64();
 
-	if (!(sk->__sk_common.skc_flags >> keepopen & 1) || tp->inet_conn.icsk_probes_out ||
-	    tp->packets_out || !(HF_STATES_JUDGED >> sk->__sk_common.skc_state & 1))
+	if (!is_kept_alive(tp) || !(HF_STATES_JUDGED >> sk->__sk_common.skc_state & 1))
 		return HF_NO_PROBE;
 	return left > 0 ? (__u32)jiffies_to_ms(left) : 0;
+}
+
+/* The same of the first one of a silence: nothing is unanswered yet. */
+static __always_inline __u32 first_probe_ms(const struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_probes_out || tp->packets_out ? HF_NO_PROBE : next_probe_ms(tp);
 }
 
 /* What its timestamps count, else milliseconds. */
@@ -74,7 +85,6 @@ static __always_inline __u32 retransmitting_ms(const struct tcp_sock *tp)
 static __always_inline void read_settings(const struct tcp_sock *tp, const struct net *net,
 					  struct hf_settings *out)
 {
-	__u64 keepopen = bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN);
 	__u32 idle = tp->keepalive_time;
 	__u32 interval = tp->keepalive_intvl;
 	__u32 count = tp->keepalive_probes;
@@ -85,7 +95,7 @@ static __always_inline void read_settings(const struct tcp_sock *tp, const struc
 		interval = net->ipv4.sysctl_tcp_keepalive_intvl;
 	if (!count)
 		count = net->ipv4.sysctl_tcp_keepalive_probes;
-	out->keepalive = tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> keepopen & 1;
+	out->keepalive = is_kept_alive(tp);
 	out->idle = jiffies_to_s(idle);
 	out->interval = jiffies_to_s(interval);
 	out->count = count;

@@ -15,18 +15,6 @@
 #define IFF_LOOPBACK 0x8
 #define KIND 8 /* no name looked for is longer */
 
-static __always_inline bool is(const char *kind, const char *name)
-{
-#pragma unroll
-	for (int i = 0; i < KIND; i++) {
-		if (kind[i] != name[i])
-			return false;
-		if (!name[i])
-			return true;
-	}
-	return false;
-}
-
 /* Does it leave over a device that puts packets into a queue of this host's own? */
 static __always_inline bool stays_within(const struct tcp_sock *tp)
 {
@@ -37,7 +25,8 @@ static __always_inline bool stays_within(const struct tcp_sock *tp)
 	if (!device || BPF_CORE_READ(device, flags) & IFF_LOOPBACK)
 		return true;
 	bpf_probe_read_kernel_str(kind, sizeof(kind), BPF_CORE_READ(device, rtnl_link_ops, kind));
-	return is(kind, "veth") || is(kind, "bridge") || is(kind, "netkit");
+	return !bpf_strncmp(kind, KIND, "veth") || !bpf_strncmp(kind, KIND, "bridge") ||
+	       !bpf_strncmp(kind, KIND, "netkit");
 }
 
 /* There and back: a timer that is set to what it is set to stays where it is. */

@@ -291,7 +291,7 @@ int hf_sweep(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	unwritten = 0;
-	if (does(HF_MODE_TEND))
+	if (fixed.modes & HF_MODE_TEND) /* a watch's, whatever this one does */
 		forecast(first_probe_ms(tp));
 	if (at_rest(tp))
 		return 0;

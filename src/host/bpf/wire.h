@@ -284,7 +284,7 @@ struct hf_counters {
 	uint64_t clamped;	     /* later setsockopts put right, since load */
 	uint32_t crowd, crowd_since; /* sockets set since that second, a moment ago */
 	uint64_t unheard; /* sockets whose callbacks the kernel refused a pass, since load */
-	uint32_t due[HF_DUE_SLOTS]; /* of the last pass with TEND; with SPREAD, within this host */
+	uint32_t due[HF_DUE_SLOTS]; /* of a watch's last pass; with SPREAD, within this host */
 };
 
 #ifndef __bpf__
