@@ -16,7 +16,7 @@ from lab import Lab
 
 AT_ONCE = 14  # labs; a cgroup takes 64 programs of one kind, so not many more
 TEST_LIMIT = 120  # s
-SESSION_LIMIT = 900  # s
+SESSION_LIMIT = 1800  # s
 
 POOL = pytest.StashKey()
 

@@ -224,7 +224,7 @@ def test_a_reboot_is_told_as_a_reset(lab):
 def test_an_outage_as_long_as_planned_is_ridden_out_by_an_idle_connection(lab):
     plan = lab.plan("--dead-within", "10s")
     near, far, watch, heard = watched(lab, dead_within=10)
-    sleep_until(heard + plan["idle"] - 0.3)
+    sleep_until(heard + plan["idle"] - 0.7)
     sleep_until(lab.server.cut() + plan["survives_outage_s"] - 0.1)
     lab.server.heal()
     time.sleep(10)

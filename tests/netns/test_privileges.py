@@ -6,6 +6,7 @@ import fcntl
 import os
 import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
@@ -240,11 +241,13 @@ def test_a_watch_does_without_what_the_kernel_refuses_and_says_so(lab, refused):
 
 @only_once
 def test_without_setsockopt_the_next_pass_puts_a_weaker_value_right(lab):
-    lab.pair().watch("--dead-within", "6s", env=refusing(lab, "hf_setsockopt"))
+    watch = lab.pair().watch("--dead-within", "6s", env=refusing(lab, "hf_setsockopt"))
     near, _ = lab.connect()
     wait_until(lambda: near.options()["keepalive"], 2, "it is under the rule")
+    watch.process.send_signal(signal.SIGSTOP)  # no pass comes between
     near.set(idle=300)
     assert near.options()["idle"] == 300
+    watch.process.send_signal(signal.SIGCONT)
     wait_until(lambda: near.options()["idle"] == 2, 4, "a pass puts it right")
 
 

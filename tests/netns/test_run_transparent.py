@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """holdfast run: status, signals, terminal, streams and family are the program's, as if alone."""
+import contextlib
 import os
 import pty
 import shutil
@@ -260,14 +261,21 @@ def test_what_is_typed_reaches_the_program_once(lab, mechanism):
     assert terminal.expect("end").split() == ["1", "1", "0"]
 
 
+def stopped_at_a_prompt(terminal):
+    """The shell tells of it before a prompt that comes after it."""
+    for _ in range(20):
+        terminal.type("\n")
+        with contextlib.suppress(AssertionError):
+            return terminal.expect("Stopped", timeout=0.5)
+    raise AssertionError("not stopped")
+
+
 @only_once
 @BOTH
 def test_it_runs_in_the_background_and_comes_to_the_front(lab, mechanism):
     terminal = Terminal(lab)
     terminal.type(" ".join(under(mechanism)) + " sh -c 'read x; echo got=$x.' &\n")
-    time.sleep(1)
-    terminal.type("\n")  # the shell tells of it before its next prompt
-    terminal.expect("Stopped")  # it reads from the terminal in the background: SIGTTIN
+    stopped_at_a_prompt(terminal)  # it reads from the terminal in the background: SIGTTIN
     terminal.type("fg\n")
     terminal.expect("sh -c")
     terminal.type("word\n")

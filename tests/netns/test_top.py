@@ -265,8 +265,8 @@ def test_batch_prints_one_frame_after_the_other(lab):
 
 def test_batch_json_is_one_object_a_frame(lab):
     kinds(lab)
-    process = lab.popen([HOLDFAST, "top", "--batch", "-n", "3", "--json", "--netns",
-                         lab.client.name], stdout=subprocess.PIPE)
+    process = lab.popen([HOLDFAST, "top", "--batch", "-n", "3", "--json", "--delay", "3s",
+                         "--netns", lab.client.name], stdout=subprocess.PIPE)
     out = Lines(process.stdout)
     frames = [json.loads(out.next(10))]
     near, _ = lab.connect()
