@@ -93,8 +93,8 @@ def listen_in(tap, streams):
 
 
 def talk(tap, streams, until):
-    """All of them at once, until all have ended."""
-    while not all(stream.ended for stream in streams.values()):
+    """All of them at once, until all have ended at both ends."""
+    while not all(stream.ended and stream.closed for stream in streams.values()):
         by_sock = {stream.sock: stream for stream in streams.values()}
         readable, writable, _ = select.select(
             [tap, *(sock for sock, stream in by_sock.items() if not stream.ended)],

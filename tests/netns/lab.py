@@ -214,8 +214,12 @@ class Namespace:
 
     def lost(self):
         """How many packets lose_one_probe() has dropped."""
-        words = self.run("nft", "list", "table", "inet", "lossy").split()
-        return int(words[words.index("packets") + 1])
+        return self.packets("inet lossy")
+
+    def packets(self, table):
+        """What the counters of a table have counted, altogether."""
+        words = self.run("nft", "list", "table", *table.split()).split()
+        return sum(int(words[at + 1]) for at, word in enumerate(words) if word == "packets")
 
     def delete(self):
         if not os.path.exists(self.path):

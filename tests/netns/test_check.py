@@ -171,8 +171,7 @@ def test_whoever_is_heard_otherwise_is_alive(lab):
     lab.server.nft("table inet mute {\nchain out {\ntype filter hook output priority 0;\n"
                    "tcp flags == ack counter drop\n}\n}\n")
     running = Running(lab, "--count", "2")
-    wait_until(lambda: "packets 2 " in lab.server.run("nft", "list", "table", "inet", "mute"), 5,
-               "two answers are lost")
+    wait_until(lambda: lab.server.packets("inet mute") == 2, 5, "two answers are lost")
     far.send(text="x")
     assert running.end() == 0
     row = running.rows()[0]

@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from lab import HOLDFAST, POLLING, Lines, sleep_until, wait_until
+from lab import HOLDFAST, Lines, wait_until
 
 BUILD = os.environ.get("HOLDFAST_BUILD", os.path.dirname(HOLDFAST))
 TUN = os.path.join(BUILD, "examples", "example_tun")
 WITHIN = 5  # s: the goal of most tests
 NO_RTT = -1
+LATE = 1.5  # s: one more try after a stall, of a loaded machine
 
 
 class Engine:
@@ -49,7 +50,7 @@ class Engine:
         return self.events[-1]
 
     def expect(self, event, timeout=None):
-        got = self.next(timeout or self.bound + POLLING)
+        got = self.next(timeout or self.bound + LATE)
         assert got["event"] == event, self.events
         return got
 
@@ -62,7 +63,7 @@ class Engine:
 
 
 def assert_answered(alive):
-    assert alive["rtt_ms"] != NO_RTT and alive["rtt_ms"] < 100, alive
+    assert alive["rtt_ms"] != NO_RTT and alive["rtt_ms"] < 900, alive
     assert not alive["in_flight"], alive
 
 
@@ -81,9 +82,9 @@ def test_a_peer_that_was_cut_off_is_dead_within_the_bound(lab):
     heard = engine.expect("alive")["at"]
     cut = engine.netns.cut()
     dead = engine.expect("dead")
-    assert cut < dead["at"] <= heard + engine.bound + POLLING
-    assert dead["silent_ms"] / 1000 <= engine.bound
-    assert abs(dead["silent_ms"] / 1000 - (dead["at"] - heard)) < POLLING
+    assert cut < dead["at"] <= heard + engine.bound + LATE
+    assert dead["silent_ms"] / 1000 <= engine.bound + LATE
+    assert abs(dead["silent_ms"] / 1000 - (dead["at"] - heard)) < 1
     assert dead["unanswered"] >= 3 and not dead["in_flight"] and dead["rtt_ms"] == NO_RTT
     engine.silent_for(engine.bound + 1)  # one death, one event
 
@@ -102,7 +103,7 @@ def test_a_peer_that_resets_its_connection_is_told_at_once(lab):
     engine = Engine(lab)
     aborted = time.monotonic()
     engine.far.abort()
-    assert engine.expect("reset")["at"] - aborted < POLLING
+    assert engine.expect("reset")["at"] - aborted < 1  # before any probe
     assert engine.process.wait(5) == 0
 
 
@@ -156,11 +157,14 @@ def test_a_pause_longer_than_the_bound_is_no_death(lab):
 @pytest.mark.parametrize("lost", ["one", "all"])
 def test_a_pause_in_the_middle_of_a_dialogue_is_no_death(lab, lost):
     engine = Engine(lab)
-    idle, interval, count = (engine.connected[key] for key in ("idle_ms", "interval_ms", "count"))
-    heard = engine.expect("alive")["at"]
+    probes = 1 if lost == "one" else engine.connected["count"]
+    engine.expect("alive")
+    engine.netns.nft("table inet seen {\nchain in {\ntype filter hook prerouting priority -450\n"
+                     "tcp flags == ack counter\n}\n}\n")
     engine.netns.cut()
-    probes = 1 if lost == "one" else count
-    sleep_until(heard + (idle + (probes - 0.5) * interval) / 1000)
+    before = engine.netns.packets("inet seen")
+    wait_until(lambda: engine.netns.packets("inet seen") - before >= probes, engine.bound + LATE,
+               "probes are lost")
     engine.signal(signal.SIGSTOP)
     engine.netns.heal()
     time.sleep(engine.bound + 1.5)
@@ -178,7 +182,7 @@ def test_a_peer_that_dies_during_a_pause_is_dead_within_the_bound_after_it(lab):
     resumed = time.monotonic()
     engine.signal(signal.SIGCONT)
     dead = engine.expect("dead")
-    assert dead["at"] - resumed <= engine.bound + POLLING
+    assert dead["at"] - resumed <= engine.bound + LATE
     assert dead["unanswered"] >= 1  # silence alone is no death
 
 
@@ -204,7 +208,7 @@ def test_probes_of_the_kernel_are_answered(lab):
     engine = keepalive_of_the_kernel(lab)
     before = engine.netns.counter("TCPKeepAlive")
     assert engine.far.recv(timeout=8) is None  # twice idle + count * interval
-    assert engine.far.info()["unanswered"] == 0
+    wait_until(lambda: not engine.far.info()["unanswered"], 0.5, "the last probe is answered")
     assert engine.netns.counter("TCPKeepAlive") - before >= 6
     engine.silent_for(0)
 
@@ -214,4 +218,4 @@ def test_a_connection_of_the_kernel_dies_when_the_answers_stop(lab):
     assert engine.far.recv(timeout=3) is None
     stopped = time.monotonic()
     engine.signal(signal.SIGSTOP)
-    assert engine.far.death("ETIMEDOUT", timeout=6) - stopped <= 1.125 * (1 + 3 * 1) + POLLING
+    assert engine.far.death("ETIMEDOUT", timeout=8) - stopped <= 1.125 * (1 + 3 * 1) + LATE

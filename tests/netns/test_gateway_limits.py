@@ -15,12 +15,6 @@ from test_gateway import Gateway, connect, cross, entries
 from test_gateway_attack import Name, attacker
 
 
-def packets(netns, table):
-    """What the counters of a table have counted, altogether."""
-    words = netns.run("nft", "list", "table", *table.split()).split()
-    return sum(int(words[at + 1]) for at, word in enumerate(words) if word == "packets")
-
-
 @contextlib.contextmanager
 def table_of(entries):
     """So many entries a table takes; the limit is the whole machine's."""
@@ -65,7 +59,7 @@ def test_nothing_is_left_of_it_in_the_middle_of_dialogues(lab, number):
     lab.router.nft("table inet count {\nchain in {\ntype filter hook prerouting priority -400\n"
                    "iifname holdfast counter\n}\n}\n")
     watching = gateway(lab)
-    wait_until(lambda: packets(lab.router, "inet count"), GOAL, "a dialogue")
+    wait_until(lambda: lab.router.packets("inet count"), GOAL, "a dialogue")
     assert len(traces()) > 1
     watching.stop(number)
     lab.router.nft("delete table inet count\n")
@@ -90,8 +84,8 @@ def test_a_challenge_is_answered_once_with_its_number(lab):
     lab.server.cut()
     watching.wait("dead", GOAL + 2)
     challenger.begin([Name(far.remote, far.local, 1, NUMBER).packet("A")], 1.2, gap=0.1)
-    assert challenger.answer(5) > 5
-    assert packets(lab.router, "inet resets") == 2 and packets(lab.router, "inet exact") == 1
+    assert challenger.answer(5) >= 2
+    assert lab.router.packets("inet resets") == 2 and lab.router.packets("inet exact") == 1
     assert statistics(watching)["reset"] == 1
 
 
@@ -103,8 +97,8 @@ UNPRIVILEGED = ("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-
 @pytest.mark.parametrize("prefix", [(), UNPRIVILEGED], ids=["ebpf", "classic"])
 def test_only_what_is_in_dialogue_comes_up(lab, prefix):
     """Bare ACKs of other flows stay below; without eBPF they come up, and nothing else changes."""
-    cross(lab)
-    watching = Gateway(lab, "--dead-within", "1min", prefix=prefix)
+    cross(lab, timeout=86400, nat_timeout=86400)
+    watching = Gateway(lab, "--dead-within", "24h", prefix=prefix)  # no dialogue for hours
     near, far = connect(lab)
     for _ in range(100):
         far.send(text="answered by a bare ACK")
@@ -149,10 +143,10 @@ def test_a_quiet_dialogue_takes_two_probes_and_their_answers(lab, masquerade, ti
 
 def dialogue(netns):
     """One has begun, and is over: what is said in one is a second apart at most."""
-    said = packets(netns, "inet bare")
-    wait_until(lambda: packets(netns, "inet bare") > said, 20, "a dialogue")
-    while packets(netns, "inet bare") > said:
-        said = packets(netns, "inet bare")
+    said = netns.packets("inet bare")
+    wait_until(lambda: netns.packets("inet bare") > said, 20, "a dialogue")
+    while netns.packets("inet bare") > said:
+        said = netns.packets("inet bare")
         time.sleep(1.2)
 
 

@@ -47,7 +47,7 @@ class Crowd:
         """Each way, each of them, and nothing but that has happened to them."""
         self.near.call("speak", ids=self.near_ids)
         self.far.call("speak", ids=self.far_ids)
-        time.sleep(0.2)
+        time.sleep(1)  # for what was lost and comes again
         whole = {"message": len(self.near_ids)}
         return (self.near.call("told", ids=self.near_ids) == whole and
                 self.far.call("told", ids=self.far_ids) == whole)
