@@ -8,7 +8,9 @@
  * where they are read with bpf_core_field_exists.
  *
  * For each type that an access begins with, all types of the kernel are looked through, which takes
- * libbpf more than a millisecond: accesses begin with tcp_sock or sock_common where they can.
+ * libbpf more than a millisecond: accesses begin with tcp_sock or sock_common where they can. The
+ * kernel itself, where it does that, keeps what it has found in 31 places by a hash of the type's
+ * name: of those used here sock would put kernfs_node out, and sock_flags does cgroup.
  */
 #ifndef HF_HOST_BPF_KERNEL_H
 #define HF_HOST_BPF_KERNEL_H

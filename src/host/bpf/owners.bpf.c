@@ -25,9 +25,9 @@ static __always_inline bool wanted(const struct task_struct *leader)
 }
 
 /* Tasks come in the order of their ids: the first holder of a pass is the lowest. */
-static __always_inline void note_holder(struct sock *sk, const struct task_struct *leader)
+static __always_inline void note_holder(struct tcp_sock *tp, const struct task_struct *leader)
 {
-	struct hf_owner *owner = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct hf_owner *owner = bpf_sk_storage_get(&owners, tp, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!owner || (owner->pass == control.pass && owner->pid <= (__u32)leader->tgid))
 		return;
@@ -37,12 +37,10 @@ static __always_inline void note_holder(struct sock *sk, const struct task_struc
 }
 
 /* After an overflow of the stream the program runs again for the same file: note it only then. */
-static __always_inline void note_netns(struct seq_file *seq, const struct sock *sk,
+static __always_inline void note_netns(struct seq_file *seq, const struct tcp_sock *tp,
 				       const struct task_struct *task, __u32 fd)
 {
-	struct hf_wire_netns found = { .netns = sk->__sk_common.skc_net.net->ns.inum,
-				       .pid = task->tgid,
-				       .fd = fd };
+	struct hf_wire_netns found = { .netns = net_of(tp)->ns.inum, .pid = task->tgid, .fd = fd };
 	__u8 known = 1;
 
 	if (bpf_map_lookup_elem(&known_netns, &found.netns))
@@ -58,8 +56,7 @@ int hf_owners_pass(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct task_struct *leader;
 	struct socket *socket;
-	struct sock *sk;
-	__u16 family;
+	struct tcp_sock *tp;
 
 	if (!task || !file)
 		return 0;
@@ -67,18 +64,15 @@ int hf_owners_pass(struct bpf_iter__task_file *ctx)
 	if (!leader || !wanted(leader))
 		return 0;
 	socket = bpf_sock_from_file(file);
-	if (!socket)
+	if (!socket || !socket->sk)
 		return 0;
-	sk = socket->sk;
-	if (!sk)
-		return 0;
-	family = sk->__sk_common.skc_family;
-	if ((family != AF_INET && family != AF_INET6) || sk->sk_protocol != IPPROTO_TCP)
+	tp = bpf_skc_to_tcp_sock(socket->sk);
+	if (!tp)
 		return 0;
 	if (control.find_netns)
-		note_netns(ctx->meta->seq, sk, task, ctx->fd);
-	else if (sk->__sk_common.skc_net.net->ns.inum != control.netns)
+		note_netns(ctx->meta->seq, tp, task, ctx->fd);
+	else if (net_of(tp)->ns.inum != control.netns)
 		return 0;
-	note_holder(sk, leader);
+	note_holder(tp, leader);
 	return 0;
 }

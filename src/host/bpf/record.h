@@ -117,6 +117,8 @@ static __always_inline void gather_rest(struct tcp_sock *tp, const struct net *n
 {
 	gather_endpoints(&tp->inet_conn.icsk_inet.sk.__sk_common, netns, r);
 	r->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	if (wanted & HF_GATHER_NEXT_PROBE)
+		r->next_probe_ms = next_probe_ms(tp);
 	if (wanted & HF_GATHER_CGROUP)
 		r->cgroup = cgroup_id(tp);
 	if (wanted & HF_GATHER_UID)
@@ -130,8 +132,6 @@ static __always_inline void gather_rest(struct tcp_sock *tp, const struct net *n
 		r->rto_ms = (__u32)jiffies_to_ms(tp->inet_conn.icsk_rto);
 		r->retries2 = net->ipv4.sysctl_tcp_retries2;
 	}
-	if (wanted & HF_GATHER_NEXT_PROBE)
-		r->next_probe_ms = next_probe_ms(tp);
 	if (wanted & HF_GATHER_NUMBERS)
 		gather_numbers(tp, r);
 }

@@ -49,10 +49,10 @@ static __always_inline bool is_kept_alive(const struct tcp_sock *tp)
 /* HF_NO_PROBE: none is due. */
 static __always_inline __u32 next_probe_ms(const struct tcp_sock *tp)
 {
-	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	__s32 left = (__u32)sk->sk_timer.expires - (__u32)bpf_jiffies64();
+	__u8 state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	__s32 left = (__u32)tp->inet_conn.icsk_inet.sk.sk_timer.expires - (__u32)bpf_jiffies64();
 
-	if (!is_kept_alive(tp) || !(HF_STATES_JUDGED >> sk->__sk_common.skc_state & 1))
+	if (!is_kept_alive(tp) || !(HF_STATES_JUDGED >> state & 1))
 		return HF_NO_PROBE;
 	return left > 0 ? (__u32)jiffies_to_ms(left) : 0;
 }

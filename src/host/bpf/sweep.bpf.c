@@ -227,7 +227,7 @@ static __always_inline void visit(struct seq_file *seq, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct hf_owner *owner = owner_of(sk);
-	struct hf_wire_rule *rule = rule_for(&sk->__sk_common, tp, owner);
+	struct hf_wire_rule *rule = rule_for(&tp->inet_conn.icsk_inet.sk.__sk_common, tp, owner);
 	const struct net *net = net_of(tp);
 	struct hf_memory *m = 0;
 
