@@ -50,9 +50,8 @@ static struct hf_endpoint random_endpoint(uint8_t family)
 	return endpoint;
 }
 
-static struct hf_segment random_segment(void)
+static struct hf_segment segment_of(uint8_t family)
 {
-	uint8_t family = random_word() & 1 ? HF_IPV4 : HF_IPV6;
 	struct hf_segment segment = {
 		.source = random_endpoint(family),
 		.destination = random_endpoint(family),
@@ -71,6 +70,11 @@ static struct hf_segment random_segment(void)
 		segment.tsecr = random_number();
 	}
 	return segment;
+}
+
+static struct hf_segment random_segment(void)
+{
+	return segment_of(random_word() & 1 ? HF_IPV4 : HF_IPV6);
 }
 
 static void assert_same_endpoint(const struct hf_endpoint *a, const struct hf_endpoint *b)
@@ -110,15 +114,6 @@ static struct packet built(const struct hf_segment *segment)
 	return packet;
 }
 
-static struct hf_segment segment_of(uint8_t family)
-{
-	struct hf_segment segment = random_segment();
-
-	segment.source = random_endpoint(family);
-	segment.destination = random_endpoint(family);
-	return segment;
-}
-
 static void what_was_built_is_parsed_to_the_same(void **state)
 {
 	(void)state;
@@ -149,13 +144,14 @@ static void a_packet_is_not_to_be_fragmented_and_has_64_hops(void **state)
 {
 	struct hf_segment segment = segment_of(HF_IPV4);
 	struct packet packet = built(&segment);
-	static const uint8_t v4[] = { 0, 0, 0x40, 0, 64, 6 }, v6[] = { 0x60, 0, 0, 0 };
+	static const uint8_t v4[] = { 0, 0, 0x40, 0, 64, 6 }, v6[] = { 0x60, 0x0a, 0xbc, 0xde };
 
 	(void)state;
 	assert_int_equal(packet.byte[0], 0x45);
 	assert_int_equal(packet.byte[1], 0);
 	assert_memory_equal(packet.byte + 4, v4, sizeof(v4));
 	segment = segment_of(HF_IPV6);
+	segment.flow_label = 0xabcde;
 	packet = built(&segment);
 	assert_memory_equal(packet.byte, v6, sizeof(v6));
 	assert_int_equal(packet.byte[6], 6);
