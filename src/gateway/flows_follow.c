@@ -110,11 +110,11 @@ static bool was_active(struct hf_crossing *crossing, const struct hf_entry *entr
 		(int64_t)entry->remaining_s * 1000 - (int64_t)crossing->base_s * 1000 + passed;
 	bool ours = (int32_t)(crossing->touched_ms - crossing->base_ms) >= 0;
 	bool repeated = crossing->unacked & unacked_of(entry);
+	bool same = entry->state == crossing->state && more < SLACK_MS && more > -SLACK_MS;
 
-	if (entry->state == crossing->state && more < SLACK_MS && more > -SLACK_MS)
-		return false;
-	set_base(crossing, entry, now);
-	return !ours && !repeated;
+	if (!same || ours) /* else what comes later would be taken for ours, too */
+		set_base(crossing, entry, now);
+	return !same && !ours && !repeated;
 }
 
 static void update(struct hf_flows *flows, hf_flow flow, const struct hf_entry *entry, uint32_t now)
