@@ -49,6 +49,14 @@ static __always_inline void note_netns(struct seq_file *seq, const struct tcp_so
 		bpf_map_update_elem(&known_netns, &found.netns, &known, BPF_ANY);
 }
 
+static __always_inline bool is_tcp(const struct tcp_sock *tp)
+{
+	__u16 family = tp->inet_conn.icsk_inet.sk.__sk_common.skc_family;
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       tp->inet_conn.icsk_inet.sk.sk_protocol == IPPROTO_TCP;
+}
+
 SEC("iter/task_file")
 int hf_owners_pass(struct bpf_iter__task_file *ctx)
 {
@@ -64,10 +72,10 @@ int hf_owners_pass(struct bpf_iter__task_file *ctx)
 	if (!leader || !wanted(leader))
 		return 0;
 	socket = bpf_sock_from_file(file);
-	if (!socket || !socket->sk)
+	if (!socket)
 		return 0;
-	tp = bpf_skc_to_tcp_sock(socket->sk);
-	if (!tp)
+	tp = (struct tcp_sock *)socket->sk; /* as it is read no further than the sock in it goes */
+	if (!tp || !is_tcp(tp))
 		return 0;
 	if (control.find_netns)
 		note_netns(ctx->meta->seq, tp, task, ctx->fd);
