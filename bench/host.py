@@ -32,8 +32,8 @@ def measure_list(tools, results, sockets):
                 f"{visit * 1000:.1f} ms", f"ss -tnoe {theirs * 1000:.1f} ms",
                 f"{visit / theirs:.2f}")
     results.against(f"list, {sockets} sockets, no owners", ours, theirs, "ss -tnoe", 0.5)
-    # ss -p is superlinear: at 100 000 sockets once is long enough
-    repeats = REPEATS if sockets <= 20000 else 1
+    # ss -p is superlinear: at 100 000 sockets it takes seconds
+    repeats = REPEATS if sockets <= 20000 else 3
     ours, theirs = interleaved(
         repeats,
         lambda: seconds([tools.holdfast, "list"]),
