@@ -176,13 +176,11 @@ void hf_keeper_opens(struct hf_world *world, struct hf_keeper *keeper, uint32_t 
 	unsigned int options = keeper->gateway		    ? HF_WATCH_BOTH :
 			       keeper->end == HF_ORIGINATOR ? HF_WATCH_RESPONDER :
 							      HF_WATCH_ORIGINATOR;
-	struct hf_watch *watch;
 	struct hf_flow_key key;
 	hf_flow id;
 
 	if (policy == HF_NONE)
 		return;
-	watch = &keeper->watch[flow];
 	if (keeper->gateway && keeper->gateway->asks)
 		options |= HF_ASK;
 	hf_network_endpoint(world, flow, HF_ORIGINATOR, place, 0, &key.end[HF_ORIGINATOR]);
@@ -192,8 +190,8 @@ void hf_keeper_opens(struct hf_world *world, struct hf_keeper *keeper, uint32_t 
 		world->result->gateway_refused++;
 		return;
 	}
-	*watch = (struct hf_watch){ .id = id };
-	watch->heard_ms[0] = watch->heard_ms[1] = hf_world_ms(world);
+	keeper->watch[flow].id = id;
+	hf_truth_opens(world, keeper, flow);
 	keeper->flow[id] = flow;
 	for (int side = 0; side < 2; side++)
 		if (hf_keeper_watches(keeper, side) && !(options & HF_ASK))
@@ -430,7 +428,7 @@ void hf_keeper_hears(struct hf_world *world, struct hf_keeper *keeper,
 	if (asked)
 		world->result->bytes += hf_network_bytes(world, flow, segment);
 	if (travel->genuine && !(segment->flags & HF_RST))
-		hf_truth_heard(world, keeper, flow, travel->from);
+		hf_truth_heard(world, keeper, travel);
 	if (segment->payload)
 		watch->owes |= (uint8_t)(1 << !travel->from);
 	tell_time(world, keeper);

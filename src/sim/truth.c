@@ -87,6 +87,19 @@ void hf_truth_update(struct hf_world *world, uint32_t flow)
 	}
 }
 
+void hf_truth_opens(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow)
+{
+	struct hf_watch *watch = &keeper->watch[flow];
+	struct hf_tcp_time time;
+
+	*watch = (struct hf_watch){ .id = watch->id };
+	for (int side = 0; side < 2; side++) {
+		hf_connection_time(world, flow, side, &time);
+		watch->heard_ms[side] = watch->answered_ms[side] = time.now_ms;
+		watch->tsval[side] = time.tsval;
+	}
+}
+
 void hf_truth_leaves(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow)
 {
 	for (int side = 0; side < 2; side++)
@@ -94,12 +107,18 @@ void hf_truth_leaves(struct hf_world *world, const struct hf_keeper *keeper, uin
 			miss(world, keeper, flow, side);
 }
 
-void hf_truth_heard(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,
-		    enum hf_side side)
+void hf_truth_heard(struct hf_world *world, const struct hf_keeper *keeper,
+		    const struct hf_travel *travel)
 {
-	struct hf_watch *watch = &keeper->watch[flow];
+	struct hf_watch *watch = &keeper->watch[travel->flow];
+	const struct hf_segment *segment = &travel->segment;
+	uint8_t side = travel->from;
 
 	watch->heard_ms[side] = hf_world_ms(world);
+	if (segment->has_timestamps && hf_seq_before(segment->tsval, watch->tsval[side]))
+		return;
+	watch->tsval[side] = segment->tsval;
+	watch->answered_ms[side] = hf_world_ms(world);
 	watch->unanswered[side] = 0;
 	watch->owes &= (uint8_t) ~(1 << side);
 }
@@ -145,7 +164,7 @@ static bool answered(const struct hf_world *world, const struct hf_keeper *keepe
 {
 	const struct hf_probing *probing = probing_of(world, keeper, flow);
 	const struct hf_watch *watch = &keeper->watch[flow];
-	uint32_t silent = hf_world_ms(world) - watch->heard_ms[side];
+	uint32_t silent = hf_world_ms(world) - watch->answered_ms[side];
 	uint64_t asked_for = (uint64_t)probing->count * (probing->interval_ms - keeper->tick_ms);
 
 	if (in_flight && silent >= probing->in_flight_ms)

@@ -12,14 +12,20 @@
 
 #include "sim/world.h"
 
+/* A keeper has taken the flow up: both ends live. */
+void hf_truth_opens(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow);
+
 /* Something about this flow, or on its way, has changed. */
 void hf_truth_update(struct hf_world *world, uint32_t flow);
 
-/* A keeper sends something to an end, to be answered; an end was heard. */
+/*
+ * A keeper sends something to an end, to be answered; an end was heard. What a newer segment has
+ * overtaken answers nothing: RFC 7323 5.3 R1 drops it, whoever hears it.
+ */
 void hf_truth_asked(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,
 		    enum hf_side side);
-void hf_truth_heard(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,
-		    enum hf_side side);
+void hf_truth_heard(struct hf_world *world, const struct hf_keeper *keeper,
+		    const struct hf_travel *travel);
 
 /* A keeper's verdict about an end; reset: because of a RST. */
 void hf_truth_verdict(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,

@@ -63,7 +63,9 @@ enum hf_host_mark {
 struct hf_watch {
 	uint32_t id; /* the engine's number of the flow; HF_NO_FLOW = not watched */
 	uint32_t heard_ms[2];
-	uint32_t gone_ms[2]; /* + 1: since when no answer could come; 0 = one can */
+	uint32_t answered_ms[2]; /* the same, without what a newer segment has overtaken */
+	uint32_t tsval[2];	 /* the newest of its timestamps */
+	uint32_t gone_ms[2];	 /* + 1: since when no answer could come; 0 = one can */
 	uint8_t unanswered[2];
 	uint8_t told; /* 1 << side: its verdict was given */
 	uint8_t owes; /* 1 << side: data was seen on its way to it, and nothing of it since */

@@ -66,6 +66,20 @@ def test_no_seed_makes_a_false_death(name, seed):
     assert run["deaths"]["false"] == run["deaths"]["missed"] == run["deaths"]["late"] == 0
 
 
+def test_what_a_newer_segment_has_overtaken_is_no_answer(tmp_path):
+    """A server that acknowledges after 30 s, and probes at once: PAWS drops what comes so late."""
+    path = tmp_path / "s.conf"
+    path.write_text(
+        HEAD.replace('"192.0.2.0/24"', '"192.0.2.0/24" delay = 30s')
+        + "link wire { latency = 40ms spread = 5ms shape = normal }\n"
+        "keepalive k { dead_within = 5s }\n"
+        "flows f { from = a to = b count = 200 via = {wire} activity = 3s bytes = 1000\n"
+        "          from_keepalive = k to_keepalive = k }\n"
+    )
+    deaths = result(path)["deaths"]
+    assert deaths["all_probes_lost"] > 100 and deaths["false"] == deaths["late"] == 0
+
+
 @pytest.mark.parametrize("name", ["gateway", "bursts", "lossy-links", "nat-newest-wins"])
 def test_the_same_seed_is_the_same_run_to_the_byte(name, tmp_path):
     path = ROOT / f"examples/scenarios/{name}.conf"
