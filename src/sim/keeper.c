@@ -223,13 +223,14 @@ bool hf_keepers_hold(const struct hf_world *world, uint32_t flow)
 
 /* --- Saying --- */
 
+/* What an end probes with is its own word; a question bears nobody's numbers. */
 static void send(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,
-		 enum hf_side target, const struct hf_segment *segment)
+		 enum hf_side target, const struct hf_segment *segment, bool asks)
 {
 	uint8_t place = hf_keeper_place(world, keeper, world->about[flow].section);
 
 	world->result->bytes += hf_network_bytes(world, flow, segment);
-	hf_network_send(world, flow, !target, place, !keeper->gateway, segment, 0, 0);
+	hf_network_send(world, flow, !target, place, !keeper->gateway && !asks, segment, 0, 0);
 }
 
 static void probe(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,
@@ -243,7 +244,7 @@ static void probe(struct hf_world *world, const struct hf_keeper *keeper, uint32
 		return;
 	hf_segment_probe(&nowhere, &nowhere, &numbers, action->garbage, &segment);
 	world->result->probes++;
-	send(world, keeper, flow, action->target, &segment);
+	send(world, keeper, flow, action->target, &segment, false);
 }
 
 static void ask(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,
@@ -256,12 +257,12 @@ static void ask(struct hf_world *world, const struct hf_keeper *keeper, uint32_t
 	world->result->questions++;
 	if (action->kind == HF_SEND_HANDSHAKE) {
 		hf_segment_handshake(&nowhere, &nowhere, action->target == HF_RESPONDER, &segment);
-		send(world, keeper, flow, action->target, &segment);
+		send(world, keeper, flow, action->target, &segment, true);
 		return;
 	}
 	for (unsigned int which = 0; which < HF_TICKLES; which++) {
 		hf_segment_tickle(&nowhere, &nowhere, which, &segment);
-		send(world, keeper, flow, action->target, &segment);
+		send(world, keeper, flow, action->target, &segment, true);
 	}
 }
 
@@ -276,7 +277,7 @@ static void reset_other(struct hf_world *world, const struct hf_keeper *keeper, 
 	if (!hf_engine_numbers(keeper->engine, keeper->watch[flow].id, !dead, &numbers))
 		return;
 	hf_segment_reset(&nowhere, &nowhere, &numbers, &segment);
-	send(world, keeper, flow, !dead, &segment);
+	send(world, keeper, flow, !dead, &segment, false);
 }
 
 static void act_on_death(struct hf_world *world, struct hf_keeper *keeper, uint32_t flow,
@@ -429,8 +430,7 @@ void hf_keeper_hears(struct hf_world *world, struct hf_keeper *keeper,
 		world->result->bytes += hf_network_bytes(world, flow, segment);
 	if (travel->genuine && !(segment->flags & HF_RST))
 		hf_truth_heard(world, keeper, travel);
-	if (segment->payload)
-		watch->owes |= (uint8_t)(1 << !travel->from);
+	hf_truth_sends(keeper, flow, travel->from, segment);
 	tell_time(world, keeper);
 	if (keeper->gateway && keeper->gateway->asks && !asked) {
 		if (!segment->payload) /* an ACK: both have spoken */
@@ -452,8 +452,7 @@ void hf_keeper_says(struct hf_world *world, struct hf_keeper *keeper, uint32_t f
 
 	if (!keeper->engine || keeper->watch[flow].id == HF_NO_FLOW)
 		return;
-	if (segment->payload)
-		keeper->watch[flow].owes |= (uint8_t)(1 << !keeper->end);
+	hf_truth_sends(keeper, flow, keeper->end, segment);
 	tell_time(world, keeper);
 	hf_engine_segment(keeper->engine, keeper->watch[flow].id, keeper->end, segment, &heard);
 }

@@ -97,6 +97,7 @@ void hf_truth_opens(struct hf_world *world, const struct hf_keeper *keeper, uint
 		hf_connection_time(world, flow, side, &time);
 		watch->heard_ms[side] = watch->answered_ms[side] = time.now_ms;
 		watch->tsval[side] = time.tsval;
+		watch->reach[side] = world->flow[flow].end[side].next;
 	}
 }
 
@@ -105,6 +106,21 @@ void hf_truth_leaves(struct hf_world *world, const struct hf_keeper *keeper, uin
 	for (int side = 0; side < 2; side++)
 		if (hf_keeper_watches(keeper, side))
 			miss(world, keeper, flow, side);
+}
+
+void hf_truth_sends(const struct hf_keeper *keeper, uint32_t flow, enum hf_side side,
+		    const struct hf_segment *segment)
+{
+	struct hf_watch *watch = &keeper->watch[flow];
+
+	if (!segment->payload && !(segment->flags & HF_FIN))
+		return;
+	if (segment->payload)
+		watch->owes |= (uint8_t)(1 << !side);
+	if (hf_seq_before(watch->reach[side], hf_segment_end(segment)))
+		watch->reach[side] = hf_segment_end(segment);
+	else if (watch->again[!side] < UINT8_MAX)
+		watch->again[!side]++;
 }
 
 void hf_truth_heard(struct hf_world *world, const struct hf_keeper *keeper,
@@ -117,9 +133,10 @@ void hf_truth_heard(struct hf_world *world, const struct hf_keeper *keeper,
 	watch->heard_ms[side] = hf_world_ms(world);
 	if (segment->has_timestamps && hf_seq_before(segment->tsval, watch->tsval[side]))
 		return;
-	watch->tsval[side] = segment->tsval;
+	if (segment->has_timestamps)
+		watch->tsval[side] = segment->tsval;
 	watch->answered_ms[side] = hf_world_ms(world);
-	watch->unanswered[side] = 0;
+	watch->unanswered[side] = watch->again[side] = 0;
 	watch->owes &= (uint8_t) ~(1 << side);
 }
 
@@ -169,7 +186,7 @@ static bool answered(const struct hf_world *world, const struct hf_keeper *keepe
 
 	if (in_flight && silent >= probing->in_flight_ms)
 		return false;
-	return watch->unanswered[side] < probing->count || silent < asked_for;
+	return watch->unanswered[side] + watch->again[side] < probing->count || silent < asked_for;
 }
 
 void hf_truth_verdict(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,

@@ -19,11 +19,13 @@ void hf_truth_opens(struct hf_world *world, const struct hf_keeper *keeper, uint
 void hf_truth_update(struct hf_world *world, uint32_t flow);
 
 /*
- * A keeper sends something to an end, to be answered; an end was heard. What a newer segment has
- * overtaken answers nothing: RFC 7323 5.3 R1 drops it, whoever hears it.
+ * A keeper sends something to an end, to be answered; it sees what an end sends; an end was heard.
+ * What a newer segment has overtaken answers nothing: RFC 7323 5.3 R1 drops it, whoever hears it.
  */
 void hf_truth_asked(struct hf_world *world, const struct hf_keeper *keeper, uint32_t flow,
 		    enum hf_side side);
+void hf_truth_sends(const struct hf_keeper *keeper, uint32_t flow, enum hf_side side,
+		    const struct hf_segment *segment);
 void hf_truth_heard(struct hf_world *world, const struct hf_keeper *keeper,
 		    const struct hf_travel *travel);
 

@@ -49,7 +49,7 @@ struct hf_travel {		   /* a segment under way */
 	uint16_t incarnation;
 	uint8_t from;  /* enum hf_side, in whose name it is sent */
 	uint8_t place; /* where it arrives next, or departs from */
-	bool genuine;  /* by that end itself */
+	bool genuine;  /* by that end itself, with its own numbers */
 	uint32_t free; /* next unused one */
 };
 
@@ -65,9 +65,11 @@ struct hf_watch {
 	uint32_t heard_ms[2];
 	uint32_t answered_ms[2]; /* the same, without what a newer segment has overtaken */
 	uint32_t tsval[2];	 /* the newest of its timestamps */
+	uint32_t reach[2];	 /* how far it was seen to send */
 	uint32_t gone_ms[2];	 /* + 1: since when no answer could come; 0 = one can */
-	uint8_t unanswered[2];
-	uint8_t told; /* 1 << side: its verdict was given */
+	uint8_t unanswered[2];	 /* probes and questions */
+	uint8_t again[2];	 /* retransmissions, with no answer either */
+	uint8_t told;		 /* 1 << side: its verdict was given */
 	uint8_t owes; /* 1 << side: data was seen on its way to it, and nothing of it since */
 };
 
