@@ -42,6 +42,7 @@ static void close_host(struct hf_host *front)
 			close(passes[i]);
 	hf_bpf_unload(&host->bpf);
 	hf_netns_list_close(&host->netns);
+	hf_owners_free(&host->told);
 	if (host->watcher >= 0)
 		close(host->watcher);
 	if (host->place >= 0)

@@ -10,6 +10,7 @@
 
 #include "host/backend.h"
 #include "host/netns.h"
+#include "host/owners.h"
 
 struct hf_bpf_host {
 	struct hf_host front;
@@ -18,9 +19,11 @@ struct hf_bpf_host {
 	struct bpf_link *steering[3], *traced[2];
 	struct ring_buffer *ring;
 	struct hf_netns_list netns;
+	struct hf_owners told; /* with hf_fixed.tells: who holds what */
 	struct hf_selection selection;
 	bool all_netns;
 	bool run;    /* HF_USE_RUN */
+	bool tells;  /* hf_fixed.tells */
 	int group;   /* whose processes' connections passes take, -1 = all */
 	int place;   /* of the memory, -1 = nothing is remembered */
 	int watcher; /* holds the lock while we are the watcher, else -1 */

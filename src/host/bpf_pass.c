@@ -31,24 +31,55 @@ static int drain(int link, hf_stream_fn take, void *arg, struct hf_problem *prob
 	return result;
 }
 
-static size_t take_netns(void *arg, char *bytes, size_t size, int *result)
+struct search {
+	struct hf_bpf_host *host;
+	uint32_t netns; /* told of last */
+	struct hf_problem *problem;
+};
+
+static void take_netns(struct search *search, const struct hf_wire_holder *told)
 {
-	struct hf_bpf_host *host = arg;
-	struct hf_wire_netns found;
+	struct hf_bpf_host *host = search->host;
+
+	if (!host->bpf->control->find_netns || told->netns == search->netns)
+		return;
+	search->netns = told->netns;
+	if (!hf_netns_find(&host->netns, told->netns))
+		hf_netns_add_of_socket(&host->netns, told->pid, (int)told->fd); /* may be gone */
+}
+
+static int take_owner(struct search *search, const struct hf_wire_holder *told)
+{
+	struct hf_holder holder = { .pid = told->pid };
+
+	if (!told->cookie)
+		return 0;
+	memcpy(holder.process, told->process, sizeof(holder.process));
+	if (!hf_owners_add(&search->host->told, told->cookie, &holder))
+		return 0;
+	return hf_problem_set(search->problem, HF_EXIT_FAILED, NULL, "out of memory");
+}
+
+static size_t take_holders(void *arg, char *bytes, size_t size, int *result)
+{
+	struct search *search = arg;
+	struct hf_wire_holder told;
 	size_t taken = 0;
 
-	(void)result;
-	for (; size - taken >= sizeof(found); taken += sizeof(found)) {
-		memcpy(&found, bytes + taken, sizeof(found));
-		hf_netns_add_of_socket(&host->netns, found.pid, (int)found.fd); /* may be gone */
+	for (; !*result && size - taken >= sizeof(told); taken += sizeof(told)) {
+		memcpy(&told, bytes + taken, sizeof(told));
+		take_netns(search, &told);
+		*result = take_owner(search, &told);
 	}
 	return taken;
 }
+static_assert(sizeof(struct hf_wire_holder) <= HF_STREAM_KEPT, "one may lie across two reads");
 
 /* Its connections, and the namespace that it is in; it may be gone meanwhile. */
 static int ask_process(void *arg, pid_t process)
 {
 	struct hf_bpf_host *host = arg;
+	struct search search = { .host = host };
 	int netns, owners;
 	char path[64];
 
@@ -59,7 +90,7 @@ static int ask_process(void *arg, pid_t process)
 	owners = hf_bpf_attach_owners(host, (uint32_t)process);
 	if (owners < 0)
 		return 0;
-	drain(owners, take_netns, host, NULL);
+	drain(owners, take_holders, &search, NULL);
 	close(owners);
 	return 0;
 }
@@ -86,6 +117,7 @@ static void tell_known_netns(struct hf_bpf_host *host)
 static int find_owners(struct hf_bpf_host *host, struct hf_problem *problem)
 {
 	struct hf_control *control = host->bpf->control;
+	struct search search = { .host = host, .problem = problem };
 
 	control->find_netns = host->all_netns || host->run;
 	control->netns = host->netns.entry[0].inum; /* what is asked for, where it is not all */
@@ -99,25 +131,39 @@ static int find_owners(struct hf_bpf_host *host, struct hf_problem *problem)
 		return 0; /* refused by the kernel */
 	if (host->all_netns)
 		tell_known_netns(host);
-	return drain(host->owners, take_netns, host, problem);
+	hf_owners_empty(&host->told);
+	return drain(host->owners, take_holders, &search, problem);
 }
 
 struct records {
+	const struct hf_owners *told;
 	hf_record_fn fn;
 	void *arg;
 };
 
+static void name_owner(const struct hf_owners *told, struct hf_record *record)
+{
+	const struct hf_holder *holder = hf_owners_find(told, record->cookie);
+
+	if (!holder)
+		return;
+	record->flags |= HF_RECORD_OWNER | HF_RECORD_OWNER_SETTLED;
+	record->pid = holder->pid;
+	memcpy(record->process, holder->process, sizeof(record->process));
+}
+
 static size_t take_records(void *arg, char *bytes, size_t size, int *result)
 {
 	const struct records *records = arg;
-	const struct hf_record *record;
+	struct hf_record *record;
 	size_t taken, length;
 
 	for (taken = 0; !*result && size - taken >= HF_RECORD_SHORT; taken += length) {
-		record = (const struct hf_record *)(bytes + taken);
+		record = (struct hf_record *)(bytes + taken);
 		length = record->flags & HF_RECORD_LONG ? sizeof(*record) : HF_RECORD_SHORT;
 		if (size - taken < length)
 			break;
+		name_owner(records->told, record);
 		*result = records->fn ? records->fn(records->arg, record) : 0;
 	}
 	return taken;
@@ -242,7 +288,7 @@ int hf_bpf_pass(struct hf_host *front, unsigned int mode, hf_record_fn fn, void 
 		struct hf_problem *problem)
 {
 	struct hf_bpf_host *host = hf_bpf_host_of(front);
-	struct sweep sweep = { host, { fn, arg }, problem };
+	struct sweep sweep = { host, { &host->told, fn, arg }, problem };
 	int result = 0;
 
 	memset(host->bpf->counters->due, 0, sizeof(host->bpf->counters->due));

@@ -324,18 +324,24 @@ static int load(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *pr
 		.fixed.any = matches_all_visited(&host->selection),
 		.fixed.audits = host->selection.audits,
 		.fixed.gathers = host->selection.gathers,
-		.fixed.owners = wants_owners(host),
+		.fixed.tells = host->tells,
+		.fixed.owners = wants_owners(host) && !host->tells,
 	};
+	bool asks_memory = use != HF_USE_LOOK || wants_memory(host);
 	bool fresh;
 	int failed;
 
+	if (host->tells)
+		load.fixed.gathers |= HF_GATHER_COOKIE;
 	if (recall(host, use, &load.memory, problem))
 		return -1;
+	if (load.memory >= 0 && !asks_memory) { /* to put it in place takes a grace period */
+		close(load.memory);
+		load.memory = -1;
+	}
 	fresh = load.memory < 0 && makes_memory(use) && host->place >= 0;
 	load.fixed.pinned = load.memory >= 0 || fresh;
-	load.fixed.remembers = use != HF_USE_LOOK;
-	if (load.memory >= 0 && wants_memory(host))
-		load.fixed.remembers = true;
+	load.fixed.remembers = use != HF_USE_LOOK || load.memory >= 0;
 	if (hf_bpf_needs_owners_pass(host))
 		load.programs |= HF_PROGRAM_OWNERS;
 	if (use == HF_USE_WATCH || use == HF_USE_RUN)
@@ -365,6 +371,8 @@ static uint32_t watcher_mark(void)
 
 int hf_bpf_prepare(struct hf_bpf_host *host, enum hf_use use, struct hf_problem *problem)
 {
+	host->tells = use == HF_USE_LOOK && hf_bpf_needs_owners_pass(host) &&
+		      !(host->selection.rule.match.fields & HF_MATCH_OWNER);
 	if (load(host, use, problem) || set_rule(host, problem))
 		return -1;
 	if (use == HF_USE_WATCH || use == HF_USE_RUN)

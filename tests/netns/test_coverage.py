@@ -220,12 +220,13 @@ def loopback(lab):
     return "127.0.0.1" if lab.family == 4 else "::1"
 
 
-def test_list_shows_a_namespace_held_by_nothing_but_a_socket(lab):
+@pytest.mark.parametrize("filters", ["--pid {pid}", ""], ids=["pid", "all"])
+def test_list_shows_a_namespace_held_by_nothing_but_a_socket(lab, filters):
     peer, near, inode = within(lab.pair(), loopback(lab))
     local = peer.call("names", id=near)["local"]
-    rows = lab.json("list", "--netns", "all", "--pid", str(peer.pid))
-    assert [(row["netns"], row["pid"]) for row in rows if row["local"] == local] == [
-        (inode, peer.pid)]
+    rows = lab.json("list", "--netns", "all", *filters.format(pid=peer.pid).split())
+    assert [row["pid"] for row in rows if (row["netns"], row["local"]) == (inode, local)] == [
+        peer.pid]
 
 
 def test_watch_of_all_namespaces_sets_one_held_by_nothing_but_a_socket(lab):

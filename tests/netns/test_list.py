@@ -270,6 +270,7 @@ def test_counts_stay_right_while_15000_connections_open_and_close(lab):
         rows = lab.list("--columns", "cookie,pid")
         ours = [row["cookie"] for row in rows if row["cookie"] in cookies]
         assert len(ours) == len(set(ours)) == len(cookies)
+        assert {row["pid"] for row in rows if row["cookie"] in cookies} == {staying.pid}
         passes, seen = passes + 1, seen + len(rows) - len(ours)
     assert churning.answer(30) == CHURN
     assert passes >= 3 and seen > 0

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Who holds which TCP socket: one pass over the open files of all processes (iter/task_file),
- * written onto the sockets themselves. Nothing is streamed out but namespaces not known yet.
+ * Who holds which TCP socket: one pass over the open files of all processes (iter/task_file).
+ * Where rules ask for owners they are noted on the sockets themselves, and nothing is streamed out
+ * but namespaces not known yet. Where they are only shown user space is told instead, which is
+ * quicker than to make and to find a note for each socket.
  */
 #include "host/bpf/maps.h"
 #include "host/bpf/socket.h"
@@ -36,17 +38,28 @@ static __always_inline void note_holder(struct tcp_sock *tp, const struct task_s
 	owner->pass = control.pass;
 }
 
-/* After an overflow of the stream the program runs again for the same file: note it only then. */
-static __always_inline void note_netns(struct seq_file *seq, const struct tcp_sock *tp,
-				       const struct task_struct *task, __u32 fd)
+/* After an overflow of the stream the program runs again for the same file. */
+static __always_inline bool tell(const struct bpf_iter__task_file *ctx,
+				 const struct task_struct *leader, __u32 netns, __u64 cookie)
 {
-	struct hf_wire_netns found = { .netns = net_of(tp)->ns.inum, .pid = task->tgid, .fd = fd };
+	struct hf_wire_holder holder = {
+		.cookie = cookie,
+		.netns = netns,
+		.pid = leader->tgid,
+		.fd = ctx->fd,
+	};
+
+	bpf_core_read(holder.process, sizeof(holder.process), &leader->comm);
+	return !bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+}
+
+static __always_inline void note_netns(const struct bpf_iter__task_file *ctx,
+				       const struct task_struct *leader, __u32 netns)
+{
 	__u8 known = 1;
 
-	if (bpf_map_lookup_elem(&known_netns, &found.netns))
-		return;
-	if (!bpf_seq_write(seq, &found, sizeof(found)))
-		bpf_map_update_elem(&known_netns, &found.netns, &known, BPF_ANY);
+	if (!bpf_map_lookup_elem(&known_netns, &netns) && tell(ctx, leader, netns, 0))
+		bpf_map_update_elem(&known_netns, &netns, &known, BPF_ANY);
 }
 
 static __always_inline bool is_tcp(const struct tcp_sock *tp)
@@ -65,6 +78,7 @@ int hf_owners_pass(struct bpf_iter__task_file *ctx)
 	struct task_struct *leader;
 	struct socket *socket;
 	struct tcp_sock *tp;
+	__u32 netns;
 
 	if (!task || !file)
 		return 0;
@@ -77,10 +91,15 @@ int hf_owners_pass(struct bpf_iter__task_file *ctx)
 	tp = (struct tcp_sock *)socket->sk; /* as it is read no further than the sock in it goes */
 	if (!tp || !is_tcp(tp))
 		return 0;
-	if (control.find_netns)
-		note_netns(ctx->meta->seq, tp, task, ctx->fd);
-	else if (net_of(tp)->ns.inum != control.netns)
+	netns = net_of(tp)->ns.inum;
+	if (!control.find_netns && netns != control.netns)
 		return 0;
+	if (fixed.tells) {
+		tell(ctx, leader, netns, bpf_get_socket_cookie(tp));
+		return 0;
+	}
+	if (control.find_netns)
+		note_netns(ctx, leader, netns);
 	note_holder(tp, leader);
 	return 0;
 }

@@ -199,9 +199,11 @@ struct hf_wire_event {
 	struct hf_record record;
 };
 
-/* A TCP socket in a network namespace that user space did not know of. */
-struct hf_wire_netns {
+/* An open file that is a socket. */
+struct hf_wire_holder {
+	uint64_t cookie; /* 0: told for its network namespace only */
 	uint32_t netns, pid, fd, reserved;
+	_Alignas(8) char process[HF_PROCESS_NAME];
 };
 
 enum hf_mode {			  /* what a pass does */
@@ -245,7 +247,8 @@ struct hf_fixed {
 	bool any;	  /* rule 0 matches whatever a pass visits */
 	bool audits;	  /* verdicts are filtered by */
 	bool remembers;	  /* the memory may hold something that matters */
-	bool owners;	  /* owners are wanted */
+	bool owners;	  /* the sweep asks for owners noted on the sockets */
+	bool tells;	  /* owners are not noted, but told to user space */
 	bool pinned;	  /* the memory is a pinned one */
 };
 
