@@ -50,6 +50,7 @@ struct hf_crossing {
 	uint16_t flags;		   /* enum hf_crossing_flag */
 	uint8_t state;		   /* TCP_CONNTRACK_... */
 	uint8_t unacked;	   /* bit n: side n's data was not acknowledged */
+	uint8_t said[2];	   /* packets sent to each side since it was last heard */
 };
 
 struct hf_flows_counts { /* entries of the last dump that are left out, by why */

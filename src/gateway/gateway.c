@@ -33,13 +33,13 @@ void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *n
 	gateway->fn(gateway->arg, news);
 }
 
-static void complain(struct hf_gateway *gateway, enum hf_gateway_event event, const char *what,
-		     int error)
+void hf_gateway_complain(struct hf_gateway *gateway, const char *what, int error)
 {
 	char action[128];
-	struct hf_gateway_news news = { .event = event, .action = action };
+	struct hf_gateway_news news = { .event = HF_GATEWAY_ERROR, .action = action };
 
-	snprintf(action, sizeof(action), "%s: %s", what, strerror(error));
+	snprintf(action, sizeof(action), "%s%s%s", what, error ? ": " : "",
+		 error ? strerror(error) : "");
 	hf_gateway_tell(gateway, &news);
 }
 
@@ -193,7 +193,7 @@ static void begin_dump(struct hf_gateway *gateway)
 	gateway->dumped_ms = gateway->now_ms;
 	gateway->overrun = false;
 	if (error) {
-		complain(gateway, HF_GATEWAY_ERROR, "cannot read the table", -error);
+		hf_gateway_complain(gateway, "cannot read the table", -error);
 		return;
 	}
 	gateway->dumping = true;
@@ -227,7 +227,7 @@ static void on_dump(evutil_socket_t fd, short what, void *arg)
 		return;
 	gateway->dumping = false;
 	if (result < 0) {
-		complain(gateway, HF_GATEWAY_ERROR, "cannot read the table", -result);
+		hf_gateway_complain(gateway, "cannot read the table", -result);
 		return;
 	}
 	gateway->dumps++;
@@ -306,8 +306,11 @@ static int open_parts(struct hf_gateway *gateway, struct event_base *base,
 	    hf_conntrack_open(&gateway->conntrack, problem))
 		return -1;
 	gateway->tracked = hf_tracked_open();
-	if (!options->dry_run && hf_tun_open(&gateway->tun, problem))
-		return -1;
+	if (!options->dry_run) {
+		if (hf_tun_open(&gateway->tun, problem))
+			return -1;
+		gateway->drops = hf_drops_open(gateway->tun.index);
+	}
 	if (hf_sniff_open(&gateway->sniff, gateway->tun.index, problem))
 		return -1;
 	return make_loop(gateway, base, problem);
@@ -356,6 +359,7 @@ void hf_gateway_close(struct hf_gateway **gateway)
 	hf_flows_close(&old->flows);
 	hf_sniff_close(&old->sniff);
 	hf_tracked_close(&old->tracked);
+	hf_drops_close(&old->drops);
 	free(old->resets);
 	free(old->doubts.suspects);
 	free(old);

@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "gateway/drops.h"
 #include "gateway/gateway.h"
 #include "gateway/sniff.h"
 #include "gateway/tracked.h"
@@ -41,6 +42,8 @@ struct hf_gateway {
 	struct hf_tun tun;
 	struct hf_sniff sniff;
 	struct hf_tracked *tracked; /* NULL: every answer is believed */
+	struct hf_drops *drops;	    /* NULL: what is sent is taken to leave this machine */
+	uint64_t mute_told_ms;	    /* when it was last told that nothing is asked; 0 = never */
 	struct hf_brake brake;
 	struct event *events[HF_GATEWAY_EVENTS];
 
@@ -64,6 +67,8 @@ void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side targ
 		     struct hf_segment *segment);
 /* What is due is done: asked, probed, or what follows from a verdict. */
 void hf_gateway_act(struct hf_gateway *gateway, const struct hf_action *action);
+/* Something went wrong; error is an errno, 0 = none. */
+void hf_gateway_complain(struct hf_gateway *gateway, const char *what, int error);
 void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *news);
 
 /* An end's RST was heard; told: its death was told before. */

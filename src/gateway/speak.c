@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the engine wants said, as segments: each in the name of the end that its target talks with. */
+#include <errno.h>
+#include <string.h>
+
 #include "core/mix.h"
 #include "gateway/private.h"
+
+#define REMINDER_MS 60000
 
 /*
  * Where there are several ways routers choose by it, so that what is said in an end's name bears that
@@ -17,22 +22,42 @@ static uint32_t label_for(const struct hf_gateway *gateway, hf_flow flow, enum h
 	return hf_flows_at(gateway->flows, flow)->label[!target];
 }
 
-/* A packet that the device does not take is lost, as on any network. */
+/* Nothing that was said asks anybody: people are to see to it. Told again from time to time. */
+static void tell_mute(struct hf_gateway *gateway, const char *what, int error)
+{
+	if (gateway->mute_told_ms && gateway->now_ms - gateway->mute_told_ms < REMINDER_MS)
+		return;
+	gateway->mute_told_ms = gateway->now_ms;
+	hf_gateway_complain(gateway, what, error);
+}
+
+/*
+ * What the device does not take was never said. Where it is down (EIO) or deleted (EBADFD) that goes
+ * for all that is to come, too.
+ */
 void hf_gateway_send(struct hf_gateway *gateway, hf_flow flow, enum hf_side target,
 		     struct hf_segment *segment)
 {
+	struct hf_crossing *crossing = hf_flows_at(gateway->flows, flow);
 	uint8_t packet[HF_PACKET_MAX];
 	size_t size;
+	int error;
 
 	hf_flows_listen(gateway->flows, flow, true);
 	hf_flows_address(gateway->flows, flow, target, &segment->source, &segment->destination);
 	segment->flow_label = label_for(gateway, flow, target);
 	size = hf_segment_build(segment, packet, sizeof(packet));
-	if (size)
-		hf_tun_send(&gateway->tun, packet, size);
-	hf_flows_at(gateway->flows, flow)->touched_ms = (uint32_t)gateway->now_ms;
-	gateway->sent++;
+	error = size ? hf_tun_send(&gateway->tun, packet, size) : 0;
+	crossing->touched_ms = (uint32_t)gateway->now_ms;
 	gateway->tokens -= 1000;
+	if (!error) {
+		gateway->sent++;
+		crossing->said[target] += crossing->said[target] < UINT8_MAX;
+	} else if (error == -EIO || error == -EBADFD) {
+		tell_mute(gateway,
+			  "nothing can be sent by \"" HF_TUN_NAME "\"; start the gateway anew",
+			  -error);
+	}
 }
 
 /*
@@ -91,10 +116,56 @@ static void probe(struct hf_gateway *gateway, const struct hf_action *action)
 
 static void speak_to(struct hf_gateway *gateway, const struct hf_action *action)
 {
+	if (!action->evidence.unanswered)
+		hf_flows_at(gateway->flows, action->flow)->said[action->target] = 0;
 	probe(gateway, action);
 	if (action->kind != HF_SEND_PROBE)
 		ask(gateway, action);
 }
+
+/* --- What was said, and did not leave this machine --- */
+
+/*
+ * Before NAT the packets are as they were written; behind it the destination is another one: that
+ * from which the target's own answers come.
+ */
+static unsigned int count_dropped(const struct hf_gateway *gateway, hf_flow flow,
+				  enum hf_side target, uint64_t since_ms)
+{
+	struct hf_endpoint from, to, answers_from, answers_to;
+	unsigned int dropped;
+
+	hf_flows_address(gateway->flows, flow, target, &from, &to);
+	hf_flows_address(gateway->flows, flow, !target, &answers_from, &answers_to);
+	dropped = hf_drops_count(gateway->drops, &from, &to, since_ms);
+	if (to.port != answers_from.port ||
+	    memcmp(&to.address, &answers_from.address, sizeof(to.address)) != 0)
+		dropped += hf_drops_count(gateway->drops, &from, &answers_from, since_ms);
+	return dropped;
+}
+
+/* Has nothing that was said to the end since it was last heard left this machine? */
+static bool was_mute(const struct hf_gateway *gateway, const struct hf_action *action)
+{
+	const struct hf_crossing *crossing = hf_flows_at(gateway->flows, action->flow);
+
+	return !action->evidence.in_flight &&
+	       count_dropped(gateway, action->flow, action->target,
+			     gateway->now_ms - action->evidence.silent_ms) >=
+		       crossing->said[action->target];
+}
+
+/* Silence that nobody was asked to break is no death: it begins anew. */
+static void begin_anew(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	struct hf_crossing *crossing = hf_flows_at(gateway->flows, action->flow);
+
+	crossing->flags &= (uint16_t) ~(HF_CROSSING_LATER_0 | HF_CROSSING_LATER_1);
+	hf_engine_heard(hf_flows_engine(gateway->flows), action->flow, 0);
+	tell_mute(gateway, "this machine drops what is sent; see holdfast doctor --gateway", 0);
+}
+
+/* --- What is due --- */
 
 /* Nothing is asked, so nothing may be concluded: the silence begins anew. */
 static void pretend(struct hf_gateway *gateway, const struct hf_action *action)
@@ -118,6 +189,8 @@ void hf_gateway_act(struct hf_gateway *gateway, const struct hf_action *action)
 		pretend(gateway, action);
 	else if (hf_flows_at(gateway->flows, action->flow)->flags & HF_CROSSING_ENDING)
 		return;
+	else if (action->kind == HF_VERDICT && was_mute(gateway, action))
+		begin_anew(gateway, action);
 	else if (action->kind == HF_VERDICT)
 		hf_verdict_given(gateway, action);
 	else

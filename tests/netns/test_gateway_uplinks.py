@@ -63,11 +63,11 @@ def test_when_an_uplink_is_lost_flows_go_on_by_the_other(lab):
 
 
 def silence(lab, hooks):
-    """The second uplink swallows what goes out, comes in, or both."""
-    device = second(lab.router, lab.server)
-    chains = {"in": f"chain in {{\ntype filter hook prerouting priority -400\niif {device} drop\n}}\n",
-              "out": f"chain out {{\ntype filter hook postrouting priority 400\noif {device} drop\n}}\n"}
-    lab.router.nft("table inet silent {\n" + "".join(chains[hook] for hook in hooks) + "}\n")
+    """The second uplink swallows what goes out, comes in, or both: at its far end."""
+    device = second(lab.server, lab.router)
+    chains = {"in": f"chain out {{\ntype filter hook postrouting priority 400\noif {device} drop\n}}\n",
+              "out": f"chain in {{\ntype filter hook prerouting priority -400\niif {device} drop\n}}\n"}
+    lab.server.nft("table inet silent {\n" + "".join(chains[hook] for hook in hooks) + "}\n")
 
 
 def by_second(lab, pairs):
@@ -108,7 +108,7 @@ def test_when_an_uplink_falls_silent_who_went_by_it_is_dead_and_nobody_else(lab)
     for near, far in pairs:
         if of_port(near) not in dead:
             lab.exchange(near, far)
-    lab.router.nft("delete table inet silent\n")
+    lab.server.nft("delete table inet silent\n")
     for near, far in pairs:
         lab.exchange(near, far)
     time.sleep(GOAL)

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gateway/drops.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "dropped.skel.h"
+#include "host/bpf/dropped.h"
+
+struct hf_drops {
+	struct dropped_bpf *bpf;
+};
+
+static int load(struct hf_drops *drops, unsigned int own_device)
+{
+	struct stat netns;
+
+	if (stat("/proc/thread-self/ns/net", &netns))
+		return -errno;
+	drops->bpf = dropped_bpf__open();
+	if (!drops->bpf)
+		return -errno;
+	drops->bpf->rodata->hf_own_device = own_device;
+	drops->bpf->rodata->hf_own_netns = (uint32_t)netns.st_ino;
+	return dropped_bpf__load(drops->bpf) || dropped_bpf__attach(drops->bpf) ? -errno : 0;
+}
+
+struct hf_drops *hf_drops_open(unsigned int own_device)
+{
+	struct hf_drops *drops = calloc(1, sizeof(*drops));
+	libbpf_print_fn_t before;
+	int error;
+
+	if (!drops)
+		return NULL;
+	before = libbpf_set_print(NULL);
+	error = load(drops, own_device);
+	libbpf_set_print(before);
+	if (error)
+		hf_drops_close(&drops);
+	errno = -error;
+	return drops;
+}
+
+void hf_drops_close(struct hf_drops **drops)
+{
+	struct hf_drops *old = *drops;
+
+	*drops = NULL;
+	if (old)
+		dropped_bpf__destroy(old->bpf);
+	free(old);
+}
+
+unsigned int hf_drops_count(const struct hf_drops *drops, const struct hf_endpoint *from,
+			    const struct hf_endpoint *to, uint64_t since_ms)
+{
+	struct hf_answer_key key = { .port = { from->port, to->port } };
+	struct hf_dropped dropped;
+	unsigned int since = 0;
+
+	memcpy(key.address[0], from->address.byte, sizeof(key.address[0]));
+	memcpy(key.address[1], to->address.byte, sizeof(key.address[1]));
+	if (!drops || bpf_map_lookup_elem(bpf_map__fd(drops->bpf->maps.hf_drops), &key, &dropped))
+		return 0;
+	for (unsigned int i = 0; i < HF_DROPPED_TIMES && i < dropped.count; i++)
+		since += (int32_t)(dropped.at_ms[i] - (uint32_t)since_ms) >= 0;
+	return since;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What of the gateway's own packets this machine has dropped: nobody was asked by them. */
+#ifndef HF_GATEWAY_DROPS_H
+#define HF_GATEWAY_DROPS_H
+
+#include <holdfast/address.h>
+#include <stdint.h>
+
+struct hf_drops;
+
+/* Of packets that come in by the device with this index. NULL: the kernel does not tell, see errno. */
+struct hf_drops *hf_drops_open(unsigned int own_device);
+void hf_drops_close(struct hf_drops **drops);
+
+/*
+ * How many from this end to that one were dropped since then (CLOCK_MONOTONIC, ms), up to
+ * HF_DROPPED_TIMES. drops may be NULL: none is known.
+ */
+unsigned int hf_drops_count(const struct hf_drops *drops, const struct hf_endpoint *from,
+			    const struct hf_endpoint *to, uint64_t since_ms);
+
+#endif
