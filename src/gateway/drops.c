@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "dropped.skel.h"
-#include "host/bpf/dropped.h"
+#include "host/bpf/answers.h"
 
 struct hf_drops {
 	struct dropped_bpf *bpf;
@@ -56,18 +56,37 @@ void hf_drops_close(struct hf_drops **drops)
 	free(old);
 }
 
-unsigned int hf_drops_count(const struct hf_drops *drops, const struct hf_endpoint *from,
-			    const struct hf_endpoint *to, uint64_t since_ms)
+static bool any(const struct hf_drops *drops)
+{
+	return drops && drops->bpf->bss->hf_noted;
+}
+
+static struct hf_answer_key key_of(const struct hf_endpoint *from, const struct hf_endpoint *to)
 {
 	struct hf_answer_key key = { .port = { from->port, to->port } };
-	struct hf_dropped dropped;
-	unsigned int since = 0;
 
 	memcpy(key.address[0], from->address.byte, sizeof(key.address[0]));
 	memcpy(key.address[1], to->address.byte, sizeof(key.address[1]));
-	if (!drops || bpf_map_lookup_elem(bpf_map__fd(drops->bpf->maps.hf_drops), &key, &dropped))
+	return key;
+}
+
+uint32_t hf_drops_count(const struct hf_drops *drops, const struct hf_endpoint *from,
+			const struct hf_endpoint *to)
+{
+	struct hf_answer_key key = key_of(from, to);
+	uint32_t count;
+
+	if (!any(drops) ||
+	    bpf_map_lookup_elem(bpf_map__fd(drops->bpf->maps.hf_drops), &key, &count))
 		return 0;
-	for (unsigned int i = 0; i < HF_DROPPED_TIMES && i < dropped.count; i++)
-		since += (int32_t)(dropped.at_ms[i] - (uint32_t)since_ms) >= 0;
-	return since;
+	return count;
+}
+
+void hf_drops_forget(const struct hf_drops *drops, const struct hf_endpoint *from,
+		     const struct hf_endpoint *to)
+{
+	struct hf_answer_key key = key_of(from, to);
+
+	if (any(drops))
+		bpf_map_delete_elem(bpf_map__fd(drops->bpf->maps.hf_drops), &key);
 }

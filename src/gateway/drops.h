@@ -13,10 +13,12 @@ struct hf_drops *hf_drops_open(unsigned int own_device);
 void hf_drops_close(struct hf_drops **drops);
 
 /*
- * How many from this end to that one were dropped since then (CLOCK_MONOTONIC, ms), up to
- * HF_DROPPED_TIMES. drops may be NULL: none is known.
+ * How many from this end to that one were dropped, as their headers were then; and count anew. No
+ * system call where none ever was. drops may be NULL: none is known.
  */
-unsigned int hf_drops_count(const struct hf_drops *drops, const struct hf_endpoint *from,
-			    const struct hf_endpoint *to, uint64_t since_ms);
+uint32_t hf_drops_count(const struct hf_drops *drops, const struct hf_endpoint *from,
+			const struct hf_endpoint *to);
+void hf_drops_forget(const struct hf_drops *drops, const struct hf_endpoint *from,
+		     const struct hf_endpoint *to);
 
 #endif

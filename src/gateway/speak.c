@@ -114,34 +114,57 @@ static void probe(struct hf_gateway *gateway, const struct hf_action *action)
 	hf_gateway_send(gateway, action->flow, action->target, &segment);
 }
 
-static void speak_to(struct hf_gateway *gateway, const struct hf_action *action)
-{
-	if (!action->evidence.unanswered)
-		hf_flows_at(gateway->flows, action->flow)->said[action->target] = 0;
-	probe(gateway, action);
-	if (action->kind != HF_SEND_PROBE)
-		ask(gateway, action);
-}
-
 /* --- What was said, and did not leave this machine --- */
 
 /*
- * Before NAT the packets are as they were written; behind it the destination is another one: that
- * from which the target's own answers come.
+ * Packets are dropped as they were written or, behind NAT, with another destination: the end's own
+ * address, from which its answers come.
  */
-static unsigned int count_dropped(const struct hf_gateway *gateway, hf_flow flow,
-				  enum hf_side target, uint64_t since_ms)
-{
-	struct hf_endpoint from, to, answers_from, answers_to;
-	unsigned int dropped;
+struct said {
+	struct hf_endpoint from, to, translated;
+};
 
-	hf_flows_address(gateway->flows, flow, target, &from, &to);
-	hf_flows_address(gateway->flows, flow, !target, &answers_from, &answers_to);
-	dropped = hf_drops_count(gateway->drops, &from, &to, since_ms);
-	if (to.port != answers_from.port ||
-	    memcmp(&to.address, &answers_from.address, sizeof(to.address)) != 0)
-		dropped += hf_drops_count(gateway->drops, &from, &answers_from, since_ms);
+static void find_said(const struct hf_gateway *gateway, const struct hf_action *action,
+		      struct said *out)
+{
+	struct hf_endpoint answered;
+
+	hf_flows_address(gateway->flows, action->flow, action->target, &out->from, &out->to);
+	hf_flows_address(gateway->flows, action->flow, !action->target, &out->translated,
+			 &answered);
+}
+
+static uint32_t count_dropped(const struct hf_gateway *gateway, const struct hf_action *action)
+{
+	struct said said;
+	uint32_t dropped;
+
+	find_said(gateway, action, &said);
+	dropped = hf_drops_count(gateway->drops, &said.from, &said.to);
+	if (said.to.port != said.translated.port ||
+	    memcmp(&said.to.address, &said.translated.address, sizeof(said.to.address)) != 0)
+		dropped += hf_drops_count(gateway->drops, &said.from, &said.translated);
 	return dropped;
+}
+
+/* A dialogue begins. */
+static void forget_said(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	struct said said;
+
+	hf_flows_at(gateway->flows, action->flow)->said[action->target] = 0;
+	find_said(gateway, action, &said);
+	hf_drops_forget(gateway->drops, &said.from, &said.to);
+	hf_drops_forget(gateway->drops, &said.from, &said.translated);
+}
+
+static void speak_to(struct hf_gateway *gateway, const struct hf_action *action)
+{
+	if (!action->evidence.unanswered)
+		forget_said(gateway, action);
+	probe(gateway, action);
+	if (action->kind != HF_SEND_PROBE)
+		ask(gateway, action);
 }
 
 /* Has nothing that was said to the end since it was last heard left this machine? */
@@ -150,9 +173,7 @@ static bool was_mute(const struct hf_gateway *gateway, const struct hf_action *a
 	const struct hf_crossing *crossing = hf_flows_at(gateway->flows, action->flow);
 
 	return !action->evidence.in_flight &&
-	       count_dropped(gateway, action->flow, action->target,
-			     gateway->now_ms - action->evidence.silent_ms) >=
-		       crossing->said[action->target];
+	       count_dropped(gateway, action) >= crossing->said[action->target];
 }
 
 /* Silence that nobody was asked to break is no death: it begins anew. */

@@ -12,9 +12,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "host/bpf/dropped.h"
+#include "host/bpf/answers.h"
 
-#define MS 1000000
+#define MOST (1 << 18) /* pairs of ends */
 
 /* The few types and fields that are read; offsets and values are those of the kernel that loads this. */
 enum skb_drop_reason {
@@ -59,14 +59,16 @@ struct ipv6 {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, HF_DROPPED_FLOWS);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MOST);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct hf_answer_key);
-	__type(value, struct hf_dropped);
+	__type(value, uint32_t); /* how many, until user space forgets them */
 } hf_drops SEC(".maps");
 
 const volatile uint32_t hf_own_device; /* what has come in there is the gateway's */
 const volatile uint32_t hf_own_netns;
+bool hf_noted; /* anything, ever */
 
 #define IS(reason, what)                                                             \
 	(bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_##what) && \
@@ -98,12 +100,11 @@ static __always_inline bool read_key(const struct sk_buff *packet, struct hf_ans
 
 static __always_inline void note(const struct hf_answer_key *key)
 {
-	uint32_t now = (uint32_t)(bpf_ktime_get_ns() / MS);
-	struct hf_dropped first = { .count = 1, .at_ms = { now } };
-	struct hf_dropped *dropped = bpf_map_lookup_elem(&hf_drops, key);
+	uint32_t *dropped = bpf_map_lookup_elem(&hf_drops, key), first = 1;
 
+	hf_noted = true;
 	if (dropped)
-		dropped->at_ms[dropped->count++ % HF_DROPPED_TIMES] = now;
+		__sync_fetch_and_add(dropped, 1);
 	else
 		bpf_map_update_elem(&hf_drops, key, &first, BPF_ANY);
 }
