@@ -110,8 +110,10 @@ HF_API uint32_t hf_settings_user_timeout(const struct hf_settings *settings);
  * The user timeout to arm while a retransmission is unanswered, after silent_ms of silence:
  * what is left, D - silence, but never less than a last-resort share; less the eighth that the
  * kernel's timer may be late, at least 1 ms; and since_ms on top, as the kernel counts from there.
- * 0 = do not arm: what the kernel does by itself is not longer (rtx->retries; UINT32_MAX where a
- * standing user timeout has taken its place).
+ * Never more than the limit of rtx->retries (UINT32_MAX where a standing user timeout has taken its
+ * place), so that arming lengthens nothing. 0 = do not arm: that limit is no longer, and the kernel
+ * by itself ends in time. It looks at the limit only when a timer fires, up to about twice as late;
+ * at a user timeout it ends exactly, with as many retransmissions sent.
  *
  * With a tail loss probe the first retransmission comes about two RTO after the write, and the
  * kernel counts from it. So the share is D/3 - RTO, but never less than an answer needs: two

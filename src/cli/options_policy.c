@@ -136,74 +136,108 @@ static struct hf_settings quickest(const struct hf_settings *given)
 	};
 }
 
-static error_t refuse_goal(const struct argp_state *state, const char *option, uint32_t goal_ms,
-			   uint32_t least_ms, const char *why)
+static bool accepted(const struct hf_goals *goals, const struct hf_settings *given)
 {
-	char goal[HF_SECONDS_TEXT], least[HF_SECONDS_TEXT], mend[64];
+	struct hf_settings set;
 
-	snprintf(mend, sizeof(mend), "%s %s", option, hf_option_seconds(least_ms, least));
+	return hf_settings_derive(goals, given, 0, &set) <= HF_DERIVED_ONE_LOSS;
+}
+
+/* The least for this goal that goes with all else; 0 = none does. */
+static uint32_t nearest_goal(const struct hf_policy_options *options, bool keep_open)
+{
+	const uint32_t step = 1125; /* a second, an eighth late: less makes no difference */
+	struct hf_goals goals = options->written_goals;
+	uint32_t *goal = keep_open ? &goals.keep_open_ms : &goals.dead_within_ms;
+
+	*goal = HF_GOAL_MAX;
+	if (!accepted(&goals, &options->written))
+		return 0;
+	for (*goal = keep_open ? HF_KEEP_OPEN_MIN : HF_DEAD_WITHIN_MIN; *goal < HF_GOAL_MAX;
+	     *goal += step)
+		if (accepted(&goals, &options->written))
+			return *goal;
+	return HF_GOAL_MAX;
+}
+
+static error_t refuse_goal(const struct argp_state *state, const struct hf_policy_options *options,
+			   bool keep_open, const char *why)
+{
+	const char *option = keep_open ? "--keep-open" : "--dead-within";
+	const struct hf_goals *goals = &options->written_goals;
+	uint32_t goal_ms = keep_open ? goals->keep_open_ms : goals->dead_within_ms;
+	uint32_t nearest_ms = nearest_goal(options, keep_open);
+	char goal[HF_SECONDS_TEXT], nearest[HF_SECONDS_TEXT], mend[64];
+
+	if (!nearest_ms) /* something else is wrong, too, and will be told */
+		nearest_ms = keep_open ? HF_KEEP_OPEN_MIN : HF_DEAD_WITHIN_MIN;
+	snprintf(mend, sizeof(mend), "%s %s", option, hf_option_seconds(nearest_ms, nearest));
 	return hf_option_error(state, mend, "%s %s cannot be kept: %s", option,
 			       hf_option_seconds(goal_ms, goal), why);
 }
 
-static error_t refuse_given(const struct argp_state *state, const struct hf_settings *given,
-			    const char *option, uint32_t goal_ms, uint64_t nearest_ms)
+static error_t refuse_given(const struct argp_state *state, const struct hf_policy_options *options,
+			    bool keep_open)
 {
+	const char *option = keep_open ? "--keep-open" : "--dead-within";
+	const struct hf_goals *goals = &options->written_goals;
+	uint32_t goal_ms = keep_open ? goals->keep_open_ms : goals->dead_within_ms;
+	uint32_t nearest_ms = nearest_goal(options, keep_open);
 	char settings[128], goal[HF_SECONDS_TEXT], nearest[HF_SECONDS_TEXT], mend[256];
 
-	hf_option_settings(given, settings, sizeof(settings));
+	hf_option_settings(&options->written, settings, sizeof(settings));
 	hf_option_seconds(goal_ms, goal);
 	hf_option_seconds(nearest_ms, nearest);
 	snprintf(mend, sizeof(mend), "without%s", settings);
-	if (nearest_ms <= HF_GOAL_MAX)
-		snprintf(mend, sizeof(mend), "%s %s, or without%s", option, nearest, settings);
+	if (!nearest_ms)
+		return hf_option_error(state, mend, "%s %s cannot be kept with%s", option, goal,
+				       settings);
+	snprintf(mend, sizeof(mend), "%s %s, or without%s", option, nearest, settings);
 	return hf_option_error(state, mend, "%s %s cannot be kept with%s: %s is the least that can",
 			       option, goal, settings, nearest);
 }
 
-static error_t refuse_timeout(const struct argp_state *state, const struct hf_settings *given)
+static error_t refuse_timeout(const struct argp_state *state,
+			      const struct hf_policy_options *options)
 {
-	struct hf_settings set = quickest(given);
-	char timeout[HF_SECONDS_TEXT], nearest[HF_SECONDS_TEXT], mend[64];
+	struct hf_settings longer = options->written, set = quickest(&options->written);
+	char timeout[HF_SECONDS_TEXT], nearest[HF_SECONDS_TEXT], settings[128], mend[256];
 
 	set.count = HF_COUNT_MIN;
-	hf_option_seconds(hf_settings_user_timeout(&set), nearest);
+	longer.user_timeout_ms = hf_settings_user_timeout(&set);
+	hf_option_seconds(longer.user_timeout_ms, nearest);
+	hf_option_settings(&options->written, settings, sizeof(settings));
 	snprintf(mend, sizeof(mend), "--user-timeout %s", nearest);
+	if (!accepted(&options->written_goals, &longer))
+		snprintf(mend, sizeof(mend), "without%s", settings);
 	return hf_option_error(
 		state, mend,
 		"--user-timeout %s ends before %d probes are sent (the first after %us, "
 		"then every %us): lost packets would look like a death",
-		hf_option_seconds(given->user_timeout_ms, timeout), HF_COUNT_MIN, set.idle,
-		set.interval);
+		hf_option_seconds(options->written.user_timeout_ms, timeout), HF_COUNT_MIN,
+		set.idle, set.interval);
 }
 
 static error_t refuse(const struct argp_state *state, const struct hf_policy_options *options,
 		      enum hf_derivation derivation)
 {
-	const struct hf_goals *goals = &options->written_goals;
-	struct hf_settings set = quickest(&options->written);
-	struct hf_bounds bounds;
-
-	hf_settings_bounds(&set, NULL, &bounds);
 	switch (derivation) {
 	case HF_DEAD_WITHIN_TOO_SHORT:
 		return refuse_goal(
-			state, "--dead-within", goals->dead_within_ms, HF_DEAD_WITHIN_MIN,
+			state, options, false,
 			"1s of silence and 3 probes 1s apart, by timers that run up to an "
 			"eighth late, take 4.5s");
 	case HF_KEEP_OPEN_TOO_SHORT:
 		return refuse_goal(
-			state, "--keep-open", goals->keep_open_ms, HF_KEEP_OPEN_MIN,
+			state, options, true,
 			"1s of silence and a second probe 1s later, by timers that run up to "
 			"an eighth late, take 2.25s, and 1s is kept to spare");
 	case HF_GIVEN_BREAKS_DEAD_WITHIN:
-		return refuse_given(state, &options->written, "--dead-within",
-				    goals->dead_within_ms, bounds.idle_ms);
+		return refuse_given(state, options, false);
 	case HF_GIVEN_BREAKS_KEEP_OPEN:
-		return refuse_given(state, &options->written, "--keep-open", goals->keep_open_ms,
-				    bounds.keep_open_ms + 1000);
+		return refuse_given(state, options, true);
 	default: /* HF_GIVEN_BREAKS_USER_TIMEOUT: the ranges were checked one by one */
-		return refuse_timeout(state, &options->written);
+		return refuse_timeout(state, options);
 	}
 }
 

@@ -174,6 +174,9 @@ static inline void choose(const struct limits *limit, const struct hf_settings *
 	out->interval = interval;
 	out->count = either(given->count, larger(count, HF_COUNT_MIN));
 	out->user_timeout_ms = given->user_timeout_ms;
+	/* The last of a given interval may end up to interval - 1 after the user timeout. */
+	idle = larger(1, (uint32_t)less(out->idle, less(death_s(out), limit->death)));
+	out->idle = either(given->idle, idle);
 }
 
 /* No goals and nothing that the values must go with: the default's, but for what is given. */
@@ -301,7 +304,7 @@ static inline uint64_t kernels_end_ms(uint64_t limit_ms, uint32_t rto_ms)
 {
 	uint64_t last = limit_ms + 2ull * rto_ms;
 
-	return limit_ms + (last < HF_RTO_MAX ? last : HF_RTO_MAX) * LATE / ON_TIME;
+	return limit_ms + (last - less(last, HF_RTO_MAX)) * LATE / ON_TIME;
 }
 
 /*
@@ -336,13 +339,12 @@ static inline void bounds_in_flight(const struct hf_settings *settings,
 		uint64_t silent = longest_silence(settings, rtx->rto_ms);
 		uint64_t armed_bound = armed_bound_ms(rtx);
 		struct hf_retransmission other = *rtx;
-		uint32_t most, least;
+		uint32_t least;
 
 		other.retries |= (uint32_t)~mask_below(timeout, 1);
-		most = hf_settings_arm(rtx->armed_by_ms, 0, &other);
 		least = hf_settings_arm(rtx->armed_by_ms, silent, &other);
-		/* Where even the most is armed, everything is; a shorter limit stays in force. */
-		bound = most && armed_bound < bound ? armed_bound : bound;
+		/* Where nothing is armed, the kernel ends in time; a shorter limit stays in force. */
+		bound = armed_bound < bound ? armed_bound : bound;
 		limit = least && least < limit ? least : limit;
 	}
 	out->in_flight_ms = bound;
@@ -382,9 +384,12 @@ HF_API uint32_t hf_settings_arm(uint32_t dead_within_ms, uint64_t silent_ms,
 	uint32_t share = larger((uint32_t)less(third, rtx->rto_ms), smaller(answer, third));
 	uint32_t rest = larger((uint32_t)less(dead_within_ms, silent_ms), share);
 	uint64_t armed = (uint64_t)rtx->since_ms + larger(1, (uint32_t)((uint64_t)rest * 8 / 9));
+	uint64_t limit = retransmission_ms(rtx->retries);
+	uint64_t alone = kernels_end_ms(limit, rtx->rto_ms), needed;
 
 	armed -= less(armed, INT32_MAX);
-	return (uint32_t)(armed & mask_below(armed, retransmission_ms(rtx->retries)));
+	needed = mask_below(armed, limit) | mask_below((uint64_t)rtx->since_ms + rest, alone);
+	return (uint32_t)((armed - less(armed, limit)) & needed);
 }
 
 HF_API bool hf_settings_meet(const struct hf_settings *settings, const struct hf_goals *goals)

@@ -126,6 +126,22 @@ def test_data_in_flight_on_a_slow_path_is_found_in_time(lab):
 
 
 @pytest.mark.bpf_only
+def test_data_in_flight_is_found_in_time_where_few_retries_would_end_late(lab):
+    """tcp_retries2 = 5 is 12.6 s, but timers of RTO 0.4 s end after 12 and 24.8 s."""
+    lab.pair().client.slow_down(lab.server.address, rto=0.4)
+    lab.client.sysctl(ipv4__tcp_retries2=5)
+    watch = lab.watch("--dead-within", "16s")
+    near, far = lab.connect()
+    heard = lab.exchange(near, far)
+    lab.server.cut()
+    near.send(text="x")
+    assert 0.4 <= near.info()["rto_us"] / 1e6 < 0.42
+    told = near.death("ETIMEDOUT", timeout=20)
+    assert told - heard <= 16 + POLLING
+    assert_one_death(watch, near, told, heard)
+
+
+@pytest.mark.bpf_only
 def test_a_first_write_into_a_silence_on_a_slow_path_is_told_in_time(lab):
     lab.pair().client.slow_down(lab.server.address, rto=2)
     lab.watch("--dead-within", "9s")

@@ -279,6 +279,27 @@ static void bad_policies_are_refused_with_a_mend(void **state)
 	refuse("--idle 1 --idle 2", "--idle is given twice", "only one of them");
 }
 
+/* The line as the message says to try it: with another goal, or without the settings at its end. */
+static void mended(const char *line, char *again, size_t size)
+{
+	char option[32], *tried = strstr(message, "; try: ");
+	const char *old, *rest;
+
+	assert_non_null(tried);
+	tried += strlen("; try: ");
+	tried[strcspn(tried, ",\n")] = '\0';
+	if (sscanf(tried, "without %31s", option) == 1) {
+		snprintf(again, size, "%.*s", (int)(strstr(line, option) - line - 1), line);
+		return;
+	}
+	assert_int_equal(sscanf(tried, "%31s", option), 1);
+	old = strstr(line, option);
+	assert_non_null(old);
+	rest = old + strlen(option) + 1; /* the value it replaces */
+	rest += strcspn(rest, " ");
+	snprintf(again, size, "%.*s%s%s", (int)(old - line), line, tried, rest);
+}
+
 /* Whatever is refused as contradictory: what it says to try is accepted. */
 static void the_nearest_goal_named_can_be_kept(void **state)
 {
@@ -291,6 +312,7 @@ static void the_nearest_goal_named_can_be_kept(void **state)
 		"--dead-within 30s --idle 10 --interval 10 --count 9",
 		"--dead-within 5s --count 100",
 		"--dead-within 10s --idle 3s --user-timeout 20s",
+		"--dead-within 30s --interval 5s --user-timeout 61s",
 		"--keep-open 350s --idle 400s",
 		"--keep-open aws-nlb --idle 300 --interval 30",
 		"--keep-open 4s --interval 2s",
@@ -298,24 +320,53 @@ static void the_nearest_goal_named_can_be_kept(void **state)
 		"--user-timeout 10s --idle 9s",
 		"--user-timeout 30s --idle 10s --interval 10s",
 	};
-	char again[512], option[32], *tried;
+	char again[512];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		const char *old, *rest;
-
 		refuse(lines[i], "--", "--");
-		tried = strstr(message, "; try: ") + strlen("; try: ");
-		tried[strcspn(tried, ",\n")] = '\0';
-		assert_int_equal(sscanf(tried, "%31s", option), 1);
-		old = strstr(lines[i], option);
-		assert_non_null(old);
-		rest = old + strlen(option) + 1; /* the value it replaces */
-		rest += strcspn(rest, " ");
-		snprintf(again, sizeof(again), "%.*s%s%s", (int)(old - lines[i]), lines[i], tried,
-			 rest);
+		mended(lines[i], again, sizeof(again));
 		accept(again);
 	}
+}
+
+static unsigned int below(unsigned int most)
+{
+	return (unsigned int)random() % most;
+}
+
+static void any_policy(char *line, size_t size)
+{
+	size_t end = (size_t)snprintf(line, size, "--dead-within %u", 5 + below(100));
+
+	if (below(2))
+		end += (size_t)snprintf(line + end, size - end, " --keep-open %u", 4 + below(100));
+	if (below(2))
+		end += (size_t)snprintf(line + end, size - end, " --idle %u", 1 + below(60));
+	if (below(2))
+		end += (size_t)snprintf(line + end, size - end, " --interval %u", 1 + below(30));
+	if (below(2))
+		end += (size_t)snprintf(line + end, size - end, " --count %u", 3 + below(9));
+	if (below(2))
+		snprintf(line + end, size - end, " --user-timeout %u", 1 + below(100));
+}
+
+static void whoever_follows_a_mend_is_accepted(void **state)
+{
+	unsigned int refused = 0;
+	char line[256], again[512];
+
+	(void)state;
+	srandom(1);
+	for (unsigned int i = 0; i < 5000; i++) {
+		any_policy(line, sizeof(line));
+		if (!parse(line))
+			continue;
+		mended(line, again, sizeof(again));
+		accept(again);
+		refused++;
+	}
+	assert_in_range(refused, 1000, 4000);
 }
 
 int main(void)
@@ -330,6 +381,7 @@ int main(void)
 		cmocka_unit_test(settings_alone_imply_their_own_goal),
 		cmocka_unit_test(bad_policies_are_refused_with_a_mend),
 		cmocka_unit_test(the_nearest_goal_named_can_be_kept),
+		cmocka_unit_test(whoever_follows_a_mend_is_accepted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

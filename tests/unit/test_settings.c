@@ -306,7 +306,7 @@ static void in_flight_the_smaller_of_user_timeout_and_arming_decides(void **stat
 	assert_int_equal(bounds_of(ours, &rtx).in_flight_ms, 135000 + 40000);
 }
 
-static void where_the_kernel_is_quicker_nothing_is_armed(void **state)
+static void armed_or_not_the_goal_is_kept(void **state)
 {
 	struct hf_retransmission armed = { .rto_ms = 200, .armed_by_ms = 120000 };
 	struct hf_retransmission alone = { .rto_ms = 200 };
@@ -318,8 +318,8 @@ static void where_the_kernel_is_quicker_nothing_is_armed(void **state)
 		armed.retries = alone.retries = retries;
 		with = bounds_of(ours, &armed);
 		without = bounds_of(ours, &alone);
-		/* tcp_retries2 = 8 is 102.2 s, 9 is 204.6 s; up to 106.6 s would be armed. */
-		assert_int_equal(with.in_flight_ms, retries > 8 ? 120000 : without.in_flight_ms);
+		/* tcp_retries2 = 8 is 102.2 s, and at the first timer after that 217.6 s. */
+		assert_int_equal(with.in_flight_ms, retries > 7 ? 120000 : without.in_flight_ms);
 		assert_true(with.outage_in_flight_ms <= without.outage_in_flight_ms);
 	}
 	/* It has no say where a user timeout stands: that one is shortened as ever. */
@@ -340,7 +340,7 @@ static void in_flight_about_half_of_what_is_granted_is_ridden_out(void **state)
 	rtx.armed_by_ms = 120000;
 	assert_int_equal(bounds_of(ours, &rtx).outage_in_flight_ms, (8 * 53266 - 1800) / 17);
 	assert_int_equal(bounds_of(off, &rtx).outage_in_flight_ms, (8 * 35377 - 1800) / 17);
-	/* The kernel by itself, 51 s, grants less than is armed. */
+	/* Where what is left is more than 51 s, these are armed. */
 	rtx.retries = 7;
 	assert_int_equal(bounds_of(ours, &rtx).outage_in_flight_ms, (8 * 51000 - 1800) / 17);
 	/* Too short for a second retransmission. */
@@ -395,19 +395,35 @@ static void arming_leaves_an_answer_two_round_trips(void **state)
 	assert_int_equal(hf_settings_arm(9000, 9000, &slow), 2666);
 }
 
-static void arming_never_takes_the_place_of_a_shorter_limit(void **state)
+static void arming_never_exceeds_the_kernels_limit(void **state)
 {
 	(void)state;
-	/* tcp_retries2 = 7 is 51 s, 8 is 102.2 s, 9 is 204.6 s. */
+	/* tcp_retries2 = 8 is 102.2 s, 9 is 204.6 s. */
 	assert_int_equal(arm(120000, 0, 200, 9), 106666);
-	assert_int_equal(arm(120000, 0, 200, 8), 0);
+	assert_int_equal(arm(120000, 0, 200, 8), 102200);
 	assert_int_equal(arm(120000, 10000, 200, 8), 97777);
-	assert_int_equal(arm(120000, UINT64_MAX, 200, 7), 35377);
-	assert_int_equal(arm(120000, UINT64_MAX, 200, 6), 0);
-	assert_int_equal(arm(229950, 0, 200, 9), 204400);
 	assert_int_equal(arm(230174, 0, 200, 9), 204599);
-	assert_int_equal(arm(230175, 0, 200, 9), 0);
+	assert_int_equal(arm(230175, 0, 200, 9), 204600);
+	/* 1524.6 s: less is armed though the kernel ends in time, or a later write would lose more. */
+	assert_int_equal(arm(1700000, 0, 200, 20), 1511111);
 	assert_int_equal(arm(0, 0, 200, 0), 1);
+}
+
+static void nothing_is_armed_where_the_kernel_by_itself_ends_in_time(void **state)
+{
+	(void)state;
+	/* tcp_retries2 = 5 is 12.6 s, and one more timer: of up to 12.6 s and 2 RTO, an eighth late. */
+	assert_int_equal(arm(16000, 800, 400, 5), 12600);
+	assert_int_equal(arm(27674, 0, 400, 5), 12600);
+	assert_int_equal(arm(27675, 0, 400, 5), 0);
+	assert_int_equal(arm(27675, 1, 400, 5), 12600);
+	/* 924.6 s, and one timer of 120 s, an eighth late. */
+	assert_int_equal(arm(1059599, 0, 200, 15), 924600);
+	assert_int_equal(arm(1059600, 0, 200, 15), 0);
+	/* What is left to a late write: 39.8 s. */
+	assert_int_equal(arm(120000, UINT64_MAX, 200, 7), 35377);
+	assert_int_equal(arm(120000, UINT64_MAX, 200, 6), 25400);
+	assert_int_equal(arm(120000, UINT64_MAX, 200, 5), 0);
 }
 
 static void goals_are_met_to_the_millisecond(void **state)
@@ -616,6 +632,8 @@ static void arming_late_counts_from_the_first_retransmission(void **state)
 	rtx.retries = 5; /* 12.6 s by itself */
 	assert_int_equal(hf_settings_arm(9000, 0, &rtx), at_once + 3000);
 	rtx.since_ms = 6000;
+	assert_int_equal(hf_settings_arm(9000, 0, &rtx), 12600);
+	rtx.retries = 3; /* 3 s by itself, 6.825 s at the latest */
 	assert_int_equal(hf_settings_arm(9000, 0, &rtx), 0);
 }
 
@@ -645,6 +663,8 @@ static void the_audit_tells_unprotected_slow_and_protected(void **state)
 	assert_int_equal(hf_settings_audit(&in_time, &both, &armed), HF_PROTECTED);
 	assert_int_equal(hf_settings_audit(&distribution, NULL, &armed), HF_SLOW);
 	assert_int_equal(hf_settings_audit(&ours, NULL, &armed), HF_PROTECTED);
+	armed.retries = 8; /* 102.2 s, if not armed at the next timer: 217.6 s */
+	assert_int_equal(hf_settings_audit(&ours, NULL, &armed), HF_PROTECTED);
 	/* Nobody arms: data in flight wait a quarter of an hour. */
 	assert_int_equal(hf_settings_audit(&ours, NULL, NULL), HF_SLOW);
 	assert_int_equal(hf_settings_audit(&in_time, &open, NULL), HF_PROTECTED);
@@ -671,12 +691,13 @@ int main(void)
 		cmocka_unit_test(a_user_timeout_replaces_the_count),
 		cmocka_unit_test(in_flight_the_retransmissions_decide),
 		cmocka_unit_test(in_flight_the_smaller_of_user_timeout_and_arming_decides),
-		cmocka_unit_test(where_the_kernel_is_quicker_nothing_is_armed),
+		cmocka_unit_test(armed_or_not_the_goal_is_kept),
 		cmocka_unit_test(in_flight_about_half_of_what_is_granted_is_ridden_out),
 		cmocka_unit_test(the_fixed_user_timeout_is_the_whole_set),
 		cmocka_unit_test(arming_grants_what_is_left_but_a_share_at_least),
 		cmocka_unit_test(arming_leaves_an_answer_two_round_trips),
-		cmocka_unit_test(arming_never_takes_the_place_of_a_shorter_limit),
+		cmocka_unit_test(arming_never_exceeds_the_kernels_limit),
+		cmocka_unit_test(nothing_is_armed_where_the_kernel_by_itself_ends_in_time),
 		cmocka_unit_test(goals_are_met_to_the_millisecond),
 		cmocka_unit_test(no_bound_may_be_longer),
 		cmocka_unit_test(what_meets_the_goals_stays),
