@@ -37,6 +37,7 @@ struct hf_facts {
 	uint8_t family;	       /* enum hf_family of the socket */
 	uint8_t direction;     /* enum hf_direction */
 	uint8_t owner_known;
+	uint8_t uid_known; /* the socket's own, where the owner is not; with the owner it is known */
 	alignas(8) char process[HF_PROCESS_NAME]; /* group leader's name, zero-padded */
 };
 

@@ -156,6 +156,7 @@ static int run(int argc, char **argv)
 	failed = hf_host_pass(host, HF_MODE_SHOW | HF_MODE_OWNERS, count, &audit, &problem);
 	if (failed == -ENOMEM)
 		hf_problem_set(&problem, HF_EXIT_FAILED, NULL, "out of memory");
+	audit.hidden += hf_host_counters(host)->outcome[HF_OUTCOME_HIDDEN];
 	exit = failed ? hf_command_fail(&problem) : report(&audit, request.output.json);
 	if (!exit && sum_of(&audit.total) > audit.total.count[HF_PROTECTED])
 		exit = HF_EXIT_BAD_NEWS;

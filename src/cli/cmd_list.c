@@ -95,6 +95,7 @@ static int choose_columns(const struct list_options *options, struct hf_columns 
 static int list_connections(const struct list_options *options, struct list *list,
 			    struct hf_selection *selection, struct hf_problem *problem)
 {
+	uint64_t hidden;
 	int failed, exit;
 
 	if (hf_host_open(&list->host, HF_USE_LOOK, selection, problem))
@@ -108,6 +109,9 @@ static int list_connections(const struct list_options *options, struct list *lis
 		return hf_command_output(-ENOMEM);
 	failed = hf_host_pass(list->host, HF_MODE_SHOW | HF_MODE_OWNERS, show, list, problem);
 	exit = hf_command_output(hf_table_close(&list->table));
+	hidden = hf_host_counters(list->host)->outcome[HF_OUTCOME_HIDDEN];
+	if (!failed && hidden) /* which of them the filter means cannot be told */
+		hf_connection_say_hidden(hidden, "shown", exit);
 	hf_connection_say_shut(hf_host_shut(list->host), "shown");
 	return failed ? hf_command_fail(problem) : exit;
 }

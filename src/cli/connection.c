@@ -32,9 +32,17 @@ void hf_connection_judge(const struct hf_record *record, const struct hf_goals *
 	if (!(record->flags & HF_RECORD_FULL) || (record->flags & HF_RECORD_HIDDEN))
 		return;
 	hf_settings_bounds(&record->settings, &rtx, &out->bounds);
+	if (record->state == HF_LISTEN) /* there is no peer */
+		out->bounds =
+			(struct hf_bounds){ .idle_ms = HF_UNBOUNDED, .in_flight_ms = HF_UNBOUNDED };
 	if (!(record->flags & (HF_RECORD_ORPHAN | HF_RECORD_KERNEL)) &&
 	    (HF_STATES_JUDGED >> record->state & 1))
 		out->verdict = hf_settings_audit(&record->settings, goals, &rtx);
+}
+
+bool hf_connection_was_heard(const struct hf_record *record)
+{
+	return record->state != HF_SYN_SENT && record->state != HF_LISTEN;
 }
 
 bool hf_connection_is_hidden(const struct hf_record *record)
@@ -206,7 +214,7 @@ static void cell_user_timeout(struct hf_table *t, const struct hf_connection *c)
 
 static void cell_silent(struct hf_table *t, const struct hf_connection *c)
 {
-	seconds_or_none(t, is_full(c), c->record->silent_ms);
+	seconds_or_none(t, is_full(c) && hf_connection_was_heard(c->record), c->record->silent_ms);
 }
 
 static void cell_next_probe(struct hf_table *t, const struct hf_connection *c)
@@ -266,35 +274,35 @@ static const struct connection_column {
 	uint32_t gathers; /* enum hf_gather: what it shows */
 } all[] = {
 	{ { "family", "FAMILY", HF_LEFT, 0, 0 }, cell_family, false, 0 },
-	{ { "state", "STATE", HF_LEFT, 0, 0 }, cell_state, true, 0 },
-	{ { "local", "LOCAL", HF_LEFT, 0, 0 }, cell_local, true, 0 },
+	{ { "state", "STATE", HF_LEFT, 0, 3 }, cell_state, true, 0 },
+	{ { "local", "LOCAL", HF_LEFT, 0, 1 }, cell_local, true, 0 },
 	{ { "remote", "REMOTE", HF_LEFT, 0, 0 }, cell_remote, true, 0 },
 	{ { "netns", "NETNS", HF_RIGHT, 0, 0 }, cell_netns, false, 0 },
-	{ { "pid", "PID", HF_RIGHT, 0, 4 }, cell_pid, true, HF_GATHER_OWNER },
-	{ { "process", "PROCESS", HF_LEFT, 8, 0 }, cell_process, true, HF_GATHER_OWNER },
+	{ { "pid", "PID", HF_RIGHT, 0, 7 }, cell_pid, true, HF_GATHER_OWNER },
+	{ { "process", "PROCESS", HF_LEFT, 8, 2 }, cell_process, true, HF_GATHER_OWNER },
 	{ { "uid", "UID", HF_RIGHT, 0, 0 }, cell_uid, false, HF_GATHER_UID },
 	{ { "cgroup", "CGROUP", HF_LEFT, 12, 0 }, cell_cgroup, false, HF_GATHER_CGROUP },
 	{ { "cookie", "COOKIE", HF_RIGHT, 0, 0 }, cell_cookie, false, HF_GATHER_COOKIE },
-	{ { "keepalive", "KEEPALIVE", HF_LEFT, 0, 5 }, cell_keepalive, true, 0 },
-	{ { "idle", "IDLE", HF_RIGHT, 0, 6 }, cell_idle, true, 0 },
-	{ { "interval", "INTVL", HF_RIGHT, 0, 7 }, cell_interval, true, 0 },
-	{ { "count", "CNT", HF_RIGHT, 0, 8 }, cell_count, true, 0 },
+	{ { "keepalive", "KEEPALIVE", HF_LEFT, 0, 8 }, cell_keepalive, true, 0 },
+	{ { "idle", "IDLE", HF_RIGHT, 0, 9 }, cell_idle, true, 0 },
+	{ { "interval", "INTVL", HF_RIGHT, 0, 10 }, cell_interval, true, 0 },
+	{ { "count", "CNT", HF_RIGHT, 0, 11 }, cell_count, true, 0 },
 	{ { "user_timeout_ms", "UTO-MS", HF_RIGHT, 0, 0 }, cell_user_timeout, false, 0 },
-	{ { "silent_s", "SILENT", HF_RIGHT, 0, 3 }, cell_silent, true, 0 },
+	{ { "silent_s", "SILENT", HF_RIGHT, 0, 6 }, cell_silent, true, 0 },
 	{ { "next_probe_s", "PROBE-IN", HF_RIGHT, 0, 0 },
 	  cell_next_probe,
 	  false,
 	  HF_GATHER_NEXT_PROBE },
-	{ { "unanswered", "UNANS", HF_RIGHT, 0, 2 }, cell_unanswered, true, 0 },
+	{ { "unanswered", "UNANS", HF_RIGHT, 0, 5 }, cell_unanswered, true, 0 },
 	{ { "in_flight", "IN-FLIGHT", HF_RIGHT, 0, 0 }, cell_in_flight, false, HF_GATHER_TRAFFIC },
 	{ { "rtt_ms", "RTT", HF_RIGHT, 0, 0 }, cell_rtt, false, HF_GATHER_TRAFFIC },
-	{ { "bound_idle_s", "DEAD-IDLE", HF_RIGHT, 0, 1 }, cell_bound_idle, true, HF_GATHER_BOUNDS },
-	{ { "bound_in_flight_s", "DEAD-DATA", HF_RIGHT, 0, 1 },
+	{ { "bound_idle_s", "DEAD-IDLE", HF_RIGHT, 0, 4 }, cell_bound_idle, true, HF_GATHER_BOUNDS },
+	{ { "bound_in_flight_s", "DEAD-DATA", HF_RIGHT, 0, 4 },
 	  cell_bound_in_flight,
 	  true,
 	  HF_GATHER_BOUNDS },
 	{ { "audit", "AUDIT", HF_LEFT, 0, 0 }, cell_audit, true, HF_GATHER_BOUNDS },
-	{ { "rule", "RULE", HF_LEFT, 6, 9 }, cell_rule, true, HF_GATHER_MEMORY },
+	{ { "rule", "RULE", HF_LEFT, 6, 12 }, cell_rule, true, HF_GATHER_MEMORY },
 };
 #define ALL (sizeof(all) / sizeof(*all))
 static_assert(ALL <= HF_CONNECTION_COLUMNS, "struct hf_columns has room for every column");

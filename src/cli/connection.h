@@ -26,6 +26,9 @@ struct hf_retransmission hf_connection_retransmission(const struct hf_record *re
 /* Would it be judged, if only its settings were known? */
 bool hf_connection_is_hidden(const struct hf_record *record);
 
+/* Was anything ever heard of its peer? Else its silence is not known. */
+bool hf_connection_was_heard(const struct hf_record *record);
+
 /* Say how many network namespaces are not "shown", "judged", if any. */
 void hf_connection_say_shut(unsigned int count, const char *done);
 

@@ -95,6 +95,7 @@ static void set_facts(const struct hf_why *why, struct hf_facts *facts)
 		.family = record->family,
 		.direction = why->direction,
 		.owner_known = !!(record->flags & HF_RECORD_OWNER),
+		.uid_known = !!(record->flags & HF_RECORD_FULL),
 	};
 	memcpy(facts->process, record->process, sizeof(facts->process));
 }

@@ -313,7 +313,8 @@ static void print_so_far(const struct hf_why *why)
 	char text[HF_SECONDS_TEXT];
 
 	puts("So far");
-	say("silent", "for %s", hf_option_seconds(record->silent_ms, text));
+	if (hf_connection_was_heard(record))
+		say("silent", "for %s", hf_option_seconds(record->silent_ms, text));
 	print_probing(record);
 	print_data(record);
 	if (is_armed(why))

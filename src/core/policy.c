@@ -28,13 +28,22 @@ static inline bool connection_matches(const struct hf_match *match, unsigned int
 	       hf_prefix_holds(&match->remote, &facts->remote.address, facts->remote.port);
 }
 
-static inline bool owner_matches(const struct hf_match *match, const struct hf_facts *facts)
+/* Those of the owner's fields that can be told by now: the uid may be known without its holder. */
+static inline uint32_t known_fields(const struct hf_facts *facts)
 {
-	if ((match->fields & HF_MATCH_UID) && match->uid != facts->uid)
+	if (facts->owner_known)
+		return HF_MATCH_OWNER;
+	return facts->uid_known ? HF_MATCH_UID : 0;
+}
+
+static inline bool owner_matches(const struct hf_match *match, uint32_t fields,
+				 const struct hf_facts *facts)
+{
+	if ((fields & HF_MATCH_UID) && match->uid != facts->uid)
 		return false;
-	if ((match->fields & HF_MATCH_PID) && match->pid != facts->pid)
+	if ((fields & HF_MATCH_PID) && match->pid != facts->pid)
 		return false;
-	return !(match->fields & HF_MATCH_PROCESS) || process_equal(match->process, facts->process);
+	return !(fields & HF_MATCH_PROCESS) || process_equal(match->process, facts->process);
 }
 
 static inline void prefix_any(struct hf_prefix *out)
@@ -56,13 +65,11 @@ HF_API void hf_match_any(struct hf_match *out)
 HF_API enum hf_matched hf_match_test(const struct hf_match *match, unsigned int index,
 				     const struct hf_facts *facts)
 {
-	if (!connection_matches(match, index, facts))
+	uint32_t asked = match->fields & HF_MATCH_OWNER, known = known_fields(facts);
+
+	if (!connection_matches(match, index, facts) || !owner_matches(match, asked & known, facts))
 		return HF_MATCHED_NO;
-	if (!(match->fields & HF_MATCH_OWNER))
-		return HF_MATCHED;
-	if (!facts->owner_known)
-		return HF_MATCHED_UNKNOWN;
-	return owner_matches(match, facts) ? HF_MATCHED : HF_MATCHED_NO;
+	return asked & ~known ? HF_MATCHED_UNKNOWN : HF_MATCHED;
 }
 
 HF_API enum hf_matched hf_policy_find(const struct hf_rule *rules, unsigned int count,

@@ -11,9 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Threads have an entry there, too, which names their process. */
 bool hf_process_lives(uint32_t pid)
 {
-	return !kill((pid_t)pid, 0) || errno == EPERM;
+	unsigned int process = 0;
+	char path[64], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return !kill((pid_t)pid, 0) || errno == EPERM;
+	while (!process && fgets(line, sizeof(line), file))
+		sscanf(line, "Tgid: %u", &process);
+	fclose(file);
+	return process == pid;
 }
 
 bool hf_process_name(uint32_t pid, char name[HF_PROCESS_NAME])

@@ -57,6 +57,35 @@ def test_a_plain_user_audits_and_is_told_what_could_not_be_judged(lab):
     lab.run("audit", "--user", str(UID), prefix=inside)
 
 
+def said(done):
+    return done.stderr.decode().splitlines()[1:]  # after that there is no eBPF
+
+
+@pytest.mark.parametrize("asked", ["--pid", "--process", "--audit"])
+def test_a_plain_user_is_told_of_those_that_a_filter_may_mean(lab, asked):
+    """Root's connection may be the one; the user's own certainly is not."""
+    inside, mine, roots = plain_user(lab)
+    roots.peer.call("rename", hex=b"roots-own".hex())
+    words = {"--pid": ("--pid", str(roots.peer.pid)), "--process": ("--process", "roots-own"),
+             "--audit": ("--audit", "slow")}[asked]
+    audited = lab.run("audit", *words, prefix=inside, exit=3)
+    assert "1 connections could not be judged" in said(audited)[-1]
+    applied = lab.run("apply", *words, *POLICY, prefix=inside, exit=3)
+    assert "1 connections could not be set" in said(applied)[-1]
+    assert b"1  left: out of reach" in applied.stdout
+    assert_untouched(mine.options())
+    listed = lab.run("list", *words, "--json", prefix=inside)
+    assert listed.stdout == b"" and "1 connections could not be shown" in said(listed)[-1]
+
+
+def test_a_plain_user_is_told_of_none_where_a_filter_means_own_ones(lab):
+    inside, mine, _ = plain_user(lab)
+    for words in ("--pid", str(mine.peer.pid)), ("--user", str(UID)):
+        done = lab.run("audit", *words, prefix=inside, exit=1)
+        assert said(done) == [] and b"total" in done.stdout
+        assert said(lab.run("list", *words, prefix=inside)) == []
+
+
 def test_a_plain_user_applies_to_own_connections_only(lab):
     inside, mine, roots = plain_user(lab)
     rows = lab.json("apply", *POLICY, prefix=inside, exit=3)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Wrong usage, missing privileges, missing kernel features: the exit status, and what is said."""
 import json
+import os
 import shlex
 import signal
+import threading
 import time
 
 import pytest
@@ -43,6 +45,13 @@ def test_wrong_usage_is_exit_2_and_says_what_is_wrong(lab, words):
     assert len(message.splitlines()) <= 4, message
     wrong = [word for word in shlex.split(words)[1:] if word and not word.startswith("--")]
     assert not wrong or any(word in message for word in wrong), message
+
+
+@only_once
+def test_a_thread_is_no_process(lab):
+    thread = threading.get_native_id()
+    assert thread != os.getpid()
+    assert b"no process" in lab.run("list", "--pid", str(thread), exit=2).stderr
 
 
 @only_once

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lab import POLLING
+from lab import POLLING, wait_until
 
 pytestmark = pytest.mark.both_backends  # save those marked bpf_only
 FIELDS = ("family state local remote netns pid process uid cgroup cookie keepalive idle interval "
@@ -109,6 +109,59 @@ def test_a_socket_with_two_holders_is_the_lowest_pids(lab):
     near.peer.call("give", id=copy, path=path)
     other.call("take", id=channel)
     assert lab.one(near)["pid"] == min(near.peer.pid, other.pid)
+
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def test_a_user_is_the_sockets_own_whoever_holds_it(lab):
+    """Nobody holds an orphan, and no process what is on its way to one."""
+    server, user, taker = (lab.peer(lab.pair().server), lab.peer(lab.client, NOBODY),
+                           lab.peer(lab.client))
+    _, port = server.listen(lab.server.address)
+    orphan, sent = (user.connect(lab.server.address, port) for _ in range(2))
+    path = os.path.join(lab.directory, "channel")
+    taker.call("take_listen", path=path)
+    os.chmod(path, 0o777)
+    user.call("give", id=sent.id, path=path)
+    lab.server.cut()
+    orphan.send(text="x")
+    orphan.close()
+    rows = lab.list("--user", "65534")
+    assert {row["local"]: (row["state"], row["pid"]) for row in rows} == {
+        orphan.local: ("FIN_WAIT1", None), sent.local: ("ESTABLISHED", None)}
+    assert lab.list("--user", "root") == []
+
+
+@pytest.mark.bpf_only
+def test_a_user_is_who_accepts_a_connection_and_not_whose_listener_it_is(lab):
+    roots, user, client = (lab.peer(lab.pair().server), lab.peer(lab.server, NOBODY),
+                           lab.peer(lab.client))
+    listener, port = roots.listen(lab.server.address)
+    path = os.path.join(lab.directory, "channel")
+    os.chmod(lab.directory, 0o777)
+    channel = user.call("take_listen", path=path)
+    roots.call("give", id=listener, path=path)
+    watch = lab.watch("--user", "root", netns=lab.server)
+    listener = user.call("take", id=channel)
+    client.connect(lab.server.address, port)
+    far = user.accept(listener)
+    row, = lab.list("--user", "65534", netns=lab.server)
+    assert row["local"] == far.local
+    time.sleep(POLLING)
+    assert not watch.seen("protected")
+
+
+def test_what_never_heard_anything_is_not_silent_and_a_listener_has_no_bounds(lab):
+    server, client = lab.peer(lab.pair().server), lab.peer(lab.client)
+    _, port = server.listen(lab.server.address)
+    lab.server.cut()
+    client.start("connect", host=lab.server.address, port=port, options={"keepalive": 1})
+    connecting, = wait_until(lab.list, 2, "it connects")
+    listening, = lab.list("--state", "listening", netns=lab.server)
+    assert (connecting["state"], connecting["silent_s"]) == ("SYN_SENT", None)
+    assert (listening["state"], listening["silent_s"]) == ("LISTEN", None)
+    assert listening["bound_idle_s"] is listening["bound_in_flight_s"] is None
 
 
 FILTERS = [

@@ -209,6 +209,24 @@ static void an_unknown_owner_leaves_only_owner_fields_open(void **state)
 	assert_int_equal(test_of(&match, &facts), HF_MATCHED_NO);
 }
 
+static void a_uid_is_known_without_the_process_that_holds_the_socket(void **state)
+{
+	struct hf_facts facts = some_facts();
+	struct hf_match match = any();
+
+	(void)state;
+	facts.owner_known = 0;
+	facts.uid_known = 1;
+	match.fields = HF_MATCH_UID;
+	match.uid = facts.uid;
+	assert_int_equal(test_of(&match, &facts), HF_MATCHED);
+	match.fields |= HF_MATCH_PID;
+	match.pid = facts.pid + 1;
+	assert_int_equal(test_of(&match, &facts), HF_MATCHED_UNKNOWN);
+	match.uid++; /* no process can mend that */
+	assert_int_equal(test_of(&match, &facts), HF_MATCHED_NO);
+}
+
 static void the_first_match_wins(void **state)
 {
 	struct hf_facts facts = some_facts();
@@ -281,6 +299,7 @@ int main(void)
 		cmocka_unit_test(every_owner_field_must_be_equal),
 		cmocka_unit_test(process_names_are_compared_as_a_whole),
 		cmocka_unit_test(an_unknown_owner_leaves_only_owner_fields_open),
+		cmocka_unit_test(a_uid_is_known_without_the_process_that_holds_the_socket),
 		cmocka_unit_test(the_first_match_wins),
 		cmocka_unit_test(a_rule_that_hangs_on_the_owner_stops_the_search),
 		cmocka_unit_test(the_rules_own_number_selects_its_cgroup_bit),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "cli/connection.h"
 #include "cli/table.h"
 
 static const struct hf_column name = { "name", "NAME", HF_LEFT, 0, 0 },
@@ -330,6 +331,58 @@ static void a_narrower_one_drops_columns_by_priority(void **state)
 				    "first  /syst\u2026\n");
 }
 
+static struct hf_connection one_over_ipv6(struct hf_record *record)
+{
+	static const struct hf_record over_ipv6 = {
+		.family = HF_IPV6,
+		.state = HF_ESTABLISHED,
+		.flags = HF_RECORD_FULL | HF_RECORD_OWNER | HF_RECORD_RULE,
+		.pid = 4194304,
+		.process = "a-long-process",
+		.rule = "a-rule-of-a-name-as-long-as-that",
+	};
+
+	struct hf_endpoint local, remote;
+
+	assert_true(hf_endpoint_parse("[2001:db8:1234:5678::1]:54321", &local));
+	assert_true(hf_endpoint_parse("[2001:db8:1234:5678::9999]:54320", &remote));
+	*record = over_ipv6;
+	record->local = local.address;
+	record->local_port = local.port;
+	record->remote = remote.address;
+	record->remote_port = remote.port;
+	return (struct hf_connection){ .record = record, .verdict = HF_UNPROTECTED };
+}
+
+/* What list prints of it, the widest line of it checked. */
+static void list_over_ipv6(unsigned short width)
+{
+	struct terminal terminal = open_terminal(width);
+	struct hf_record record;
+	struct hf_connection connection = one_over_ipv6(&record);
+	struct hf_columns columns;
+	struct hf_table *table;
+
+	hf_columns_default(HF_COLUMNS_TEXT, &columns);
+	table = hf_table_open(columns.column, columns.count, false, terminal.screen);
+	hf_connection_row(table, &columns, &connection);
+	hf_table_close(&table);
+	close_terminal(&terminal);
+	for (const char *line = output; *line; line += strcspn(line, "\n") + 1)
+		assert_true(strcspn(line, "\n") <= width);
+}
+
+static void connections_over_ipv6_fit_with_addresses_whole(void **state)
+{
+	(void)state;
+	list_over_ipv6(80);
+	assert_non_null(strstr(output, "[2001:db8:1234:5678::1]:54321  ["));
+	assert_non_null(strstr(output, "[2001:db8:1234:5678::9999]:54320  "));
+	assert_non_null(strstr(output, "unprotected\n"));
+	list_over_ipv6(50);
+	assert_non_null(strstr(output, "[2001:db8:1234:5678::9999]:54320  unprotected\n"));
+}
+
 static void put_finding(struct hf_table *table, const char *what, const char *advice)
 {
 	hf_table_text(table, "disk", HF_PLAIN);
@@ -467,6 +520,7 @@ int main(void)
 		cmocka_unit_test(a_wide_terminal_shows_all),
 		cmocka_unit_test(a_narrow_terminal_cuts_what_is_flexible),
 		cmocka_unit_test(a_narrower_one_drops_columns_by_priority),
+		cmocka_unit_test(connections_over_ipv6_fit_with_addresses_whole),
 		cmocka_unit_test(wrapped_columns_go_on_below),
 		cmocka_unit_test(the_rest_of_a_line_is_wrapped_on_a_terminal_only),
 		cmocka_unit_test(columns_in_the_environment_win_on_a_terminal_only),

@@ -152,6 +152,7 @@ struct sock {
 	struct dst_entry *sk_dst_cache;
 	struct timer_list sk_timer;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct socket *sk_socket;
 	kuid_t sk_uid;
 	int sk_err;
 	int sk_err_soft;

@@ -216,6 +216,16 @@ static __always_inline void read_facts(struct sock_common *skc, const struct hf_
 	copy_process(facts->process, owner->process);
 }
 
+/*
+ * Who accepts it gives it a uid, until then it is the listener's: good to be shown, not to be acted
+ * on.
+ */
+static __always_inline bool has_own_uid(const struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.sk_socket || is_orphan(tp) ||
+	       !(fixed.modes & HF_MODE_ACT);
+}
+
 struct find_context {
 	const struct hf_facts *facts;
 	enum hf_matched matched;
@@ -254,8 +264,10 @@ static __noinline int find_rule(struct sock_common *skc, struct tcp_sock *tp,
 	if (control.rules > HF_RULES_MAX)
 		return NO_RULE;
 	read_facts(skc, owner, &facts);
-	if (tp && (!owner || owner->pass))
+	if (tp && (!owner || owner->pass)) {
 		facts.uid = tp->inet_conn.icsk_inet.sk.sk_uid.val;
+		facts.uid_known = has_own_uid(tp);
+	}
 	if (tp && control.by_cgroup) {
 		cgroup = cgroup_id(tp);
 		cgroup_rules = bpf_map_lookup_elem(&cgroups, &cgroup);

@@ -98,14 +98,6 @@ static int note_listener(void *arg, const struct hf_diag_socket *socket)
 	return 0;
 }
 
-/* sock_diag tells whose a socket is also where the process that holds it cannot be seen. */
-static bool owner_is_known(const struct hf_diag_host *host, const struct hf_diag_socket *socket)
-{
-	uint32_t asked = host->rule.rule.match.fields & HF_MATCH_OWNER;
-
-	return (socket->record.flags & HF_RECORD_OWNER) || (asked == HF_MATCH_UID && socket->inode);
-}
-
 enum hf_matched hf_diag_match(const struct hf_diag_host *host, const struct hf_diag_socket *socket)
 {
 	const struct hf_record *r = &socket->record;
@@ -119,7 +111,8 @@ enum hf_matched hf_diag_match(const struct hf_diag_host *host, const struct hf_d
 		.cgroup_rules = cgroup_is_named(host, r->cgroup),
 		.family = r->family,
 		.direction = listens(host, r->local_port) ? HF_INCOMING : HF_OUTGOING,
-		.owner_known = owner_is_known(host, socket),
+		.owner_known = !!(r->flags & HF_RECORD_OWNER),
+		.uid_known = !!(r->flags & HF_RECORD_FULL),
 	};
 
 	memcpy(facts.process, r->process, sizeof(facts.process));
@@ -265,7 +258,8 @@ struct search {
 	struct hf_diag_host *host;
 	struct hf_sighting **index; /* those looked for, by inode */
 	size_t count;
-	bool netns; /* look for namespaces, too */
+	bool netns;  /* look for namespaces, too */
+	bool others; /* only at what none of those named holds */
 };
 
 static int compare_inodes(const void *a, const void *b)
@@ -292,7 +286,8 @@ static void take_file(void *arg, const struct hf_open_file *file)
 	struct search *search = arg;
 	struct hf_sighting *sighting = find_inode(search, file->inode);
 
-	if (sighting && (sighting->file.fd < 0 || file->pid < sighting->file.pid))
+	if (sighting &&
+	    (sighting->file.fd < 0 || (!search->others && file->pid < sighting->file.pid)))
 		sighting->file = *file;
 	if (!sighting && search->netns)
 		hf_netns_add_of_socket(&search->host->netns, file->pid, file->fd); /* may be gone */
@@ -386,12 +381,27 @@ static void note_kernels(const struct hf_diag_host *host, struct hf_sighting *s)
 		s->socket.record.flags |= s->known->last.record.flags & HF_RECORD_KERNEL;
 }
 
+/*
+ * Some that the rule names are closed to us: what is held by none that is open may be theirs. A
+ * watch does not tell of it.
+ */
+static void rule_out_others(struct search *search)
+{
+	struct hf_match any;
+
+	hf_match_any(&any);
+	search->netns = false;
+	search->others = true;
+	hf_files_each(&any, take_file, search);
+}
+
 /* The walk is made where somebody wants it: 0, or -1 with a problem. */
 static int find_holders(struct hf_diag_host *host, bool netns, struct hf_problem *problem)
 {
 	const struct hf_match *match = &host->rule.rule.match;
 	struct search search = { .host = host, .netns = netns };
 	struct names names = { 0 };
+	bool named = match->fields & (HF_MATCH_PID | HF_MATCH_PROCESS);
 	int unseen = 0;
 
 	search.index = calloc(host->sightings + 1, sizeof(*search.index));
@@ -400,8 +410,11 @@ static int find_holders(struct hf_diag_host *host, bool netns, struct hf_problem
 	make_index(&search);
 	if (search.count || netns)
 		unseen = hf_files_each(match, take_file, &search);
+	if (unseen > 0 && named && host->use != HF_USE_WATCH)
+		rule_out_others(&search);
 	free(search.index);
-	host->seen_all = !unseen && !(match->fields & (HF_MATCH_PID | HF_MATCH_PROCESS));
+	host->seen_all = !unseen && !named;
+	host->closed = unseen > 0;
 	if (unseen < 0)
 		return hf_problem_set(problem, HF_EXIT_FAILED, "mount /proc",
 				      "cannot read /proc: %s", strerror(-unseen));

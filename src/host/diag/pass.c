@@ -168,6 +168,15 @@ static void carry_over(struct hf_sighting *s)
 	s->socket.record.settings = last->settings;
 }
 
+/* Would it count, if only it could be looked into? Its holder is closed to us, not gone. */
+static bool is_out_of_reach(const struct hf_diag_host *host, const struct hf_sighting *s)
+{
+	const struct hf_record *r = &s->socket.record;
+
+	return (r->flags & HF_RECORD_HIDDEN) && !is_hands_off(r) &&
+	       (host->closed || s->file.fd >= 0);
+}
+
 static int work(struct hf_diag_host *host, struct hf_sighting *s, hf_record_fn fn, void *arg)
 {
 	struct hf_record *r = &s->socket.record;
@@ -191,6 +200,8 @@ static int work(struct hf_diag_host *host, struct hf_sighting *s, hf_record_fn f
 		fill_memory(hold, r);
 		if (fn && record_due(host, r->outcome))
 			result = fn(arg, r);
+	} else if (!result && is_out_of_reach(host, s)) {
+		host->counters.outcome[HF_OUTCOME_HIDDEN]++;
 	}
 	if (s->known)
 		note(host, s, looks);
@@ -207,6 +218,13 @@ static bool is_worked_on(const struct hf_diag_host *host, const struct hf_sighti
 	if (s->twice || hf_diag_match(host, &s->socket) != HF_MATCHED)
 		return false;
 	return full || (does(host, HF_MODE_SHOW) && !host->selection.audits);
+}
+
+/* It hangs on a holder that is closed to us. */
+static bool may_be_meant(const struct hf_diag_host *host, const struct hf_sighting *s)
+{
+	return host->closed && !s->twice && is_out_of_reach(host, s) &&
+	       hf_diag_match(host, &s->socket) == HF_MATCHED_UNKNOWN;
 }
 
 /* ------ those that are gone */
@@ -367,6 +385,8 @@ int hf_diag_pass(struct hf_diag_host *host, unsigned int mode, hf_record_fn fn, 
 		host->counters.visited++;
 		if (is_worked_on(host, &host->sighting[i]))
 			result = work(host, &host->sighting[i], fn, arg);
+		else if (may_be_meant(host, &host->sighting[i]))
+			host->counters.outcome[HF_OUTCOME_HIDDEN]++;
 	}
 	hear_ends(host);
 	if (!result && host->use == HF_USE_WATCH && does(host, HF_MODE_ACT))

@@ -41,6 +41,7 @@ struct hf_diag_host {
 	size_t at;		      /* the link that is dumped */
 	uint8_t listening[65536 / 8]; /* its ports */
 	bool seen_all;		      /* no process was closed to us */
+	bool closed;		      /* one that the rule may mean was */
 	struct hf_borrowing borrowing;
 
 	/* Of a watch. */
