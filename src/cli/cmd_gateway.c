@@ -29,6 +29,7 @@ struct gateway_options {
 	struct hf_policy_options policy;
 	struct hf_output_options output;
 	struct hf_gateway_options gateway;
+	struct hf_prefix ports; /* of --port: no address */
 };
 
 struct gateway {
@@ -94,18 +95,35 @@ static error_t parse_exclude(struct hf_flow_filter *filter, const char *text,
 	return parse_end(&filter->exclude[filter->excludes++], "--exclude", text, state);
 }
 
-static error_t parse_port(struct hf_flow_filter *filter, const char *text,
-			  const struct argp_state *state)
+static error_t parse_port(struct hf_prefix *out, const char *text, const struct argp_state *state)
 {
-	struct hf_prefix ports;
 	char end[32];
 
 	snprintf(end, sizeof(end), ":%s", text);
-	if (strlen(text) > 11 || !hf_prefix_parse(end, &ports))
+	if (strlen(text) > 11 || !hf_prefix_parse(end, out))
 		return hf_option_error(state, "--port 5432 or --port 1000-2000",
 				       "--port \"%s\" is not a port", text);
-	filter->destination.port_first = ports.port_first;
-	filter->destination.port_last = ports.port_last;
+	return 0;
+}
+
+static bool names_ports(const struct hf_prefix *prefix)
+{
+	return prefix->port_first || prefix->port_last != UINT16_MAX;
+}
+
+/* Both say where flows were opened to, whichever is given first. */
+static error_t join_ports(struct gateway_options *options, const struct argp_state *state)
+{
+	struct hf_prefix *destination = &options->gateway.filter.destination;
+
+	if (!names_ports(&options->ports))
+		return 0;
+	if (names_ports(destination))
+		return hf_option_error(
+			state, "the port in one of them",
+			"--port and the port of --destination contradict each other");
+	destination->port_first = options->ports.port_first;
+	destination->port_last = options->ports.port_last;
 	return 0;
 }
 
@@ -113,13 +131,14 @@ static error_t parse_mark(struct hf_flow_filter *filter, const char *text,
 			  const struct argp_state *state)
 {
 	unsigned long long mark, mask = UINT32_MAX;
+	const char *part = text;
 	char *end;
 
 	errno = 0;
-	mark = strtoull(text, &end, 0);
-	if (*end == '/' && end != text)
-		mask = strtoull(text = end + 1, &end, 0);
-	if (*end || end == text || errno || mark > UINT32_MAX || mask > UINT32_MAX || *text == '-')
+	mark = strtoull(part, &end, 0);
+	if (*end == '/' && end != part)
+		mask = strtoull(part = end + 1, &end, 0);
+	if (*end || end == part || errno || mark > UINT32_MAX || mask > UINT32_MAX || *part == '-')
 		return hf_option_error(state, "--mark 0x10 or --mark 0x10/0xff",
 				       "--mark \"%s\" is not possible", text);
 	filter->mark_mask = (uint32_t)mask;
@@ -180,8 +199,8 @@ static error_t parse_brake(struct hf_gateway_options *options, const char *text,
 	return 0;
 }
 
-static error_t parse_option(struct hf_gateway_options *options, int key, const char *text,
-			    const struct argp_state *state)
+static error_t parse_option(struct hf_gateway_options *options, struct hf_prefix *ports, int key,
+			    const char *text, const struct argp_state *state)
 {
 	switch (key) {
 	case ON_DEAD:
@@ -194,7 +213,7 @@ static error_t parse_option(struct hf_gateway_options *options, int key, const c
 	case DESTINATION:
 		return parse_end(&options->filter.destination, "--destination", text, state);
 	case PORT:
-		return parse_port(&options->filter, text, state);
+		return parse_port(ports, text, state);
 	case MARK:
 		return parse_mark(&options->filter, text, state);
 	case EXCLUDE:
@@ -207,15 +226,16 @@ static error_t parse_option(struct hf_gateway_options *options, int key, const c
 }
 
 /* What is told to a kernel's TCP is not what two ends are probed with. */
-static error_t check(const struct hf_policy_options *policy, const struct argp_state *state)
+static error_t check(struct gateway_options *options, const struct argp_state *state)
 {
+	const struct hf_policy_options *policy = &options->policy;
 	const struct hf_settings *written = &policy->written;
 
 	if (written->idle || written->interval || written->count || written->user_timeout_ms ||
 	    policy->override)
 		return hf_option_error(state, "--dead-within 2min, --keep-open 1h",
 				       "the gateway takes goals only");
-	return 0;
+	return join_ports(options, state);
 }
 
 static void init(struct gateway_options *options, struct argp_state *state)
@@ -227,6 +247,7 @@ static void init(struct gateway_options *options, struct argp_state *state)
 		.brake_within_ms = BRAKE_WITHIN_MS,
 		.brake_hold_ms = BRAKE_HOLD_MS,
 	};
+	options->ports = hf_prefix_any;
 	state->child_inputs[0] = &options->policy;
 	state->child_inputs[1] = &options->output;
 }
@@ -241,12 +262,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	}
 	if (key == ARGP_KEY_SUCCESS)
-		return check(&options->policy, state);
+		return check(options, state);
 	if (key < ON_DEAD || key > BRAKE)
 		return ARGP_ERR_UNKNOWN;
 	if (key != EXCLUDE)
 		error = hf_option_once(state, options_table, key);
-	return error ? error : parse_option(&options->gateway, key, text, state);
+	return error ? error : parse_option(&options->gateway, &options->ports, key, text, state);
 }
 
 static const struct argp_child children[] = {
@@ -371,6 +392,19 @@ static void print_counts(const struct gateway *gateway, FILE *out)
 		fputs(", braked", out);
 }
 
+/* What is longer than the terminal would leave a line behind each time. */
+static void print_line(const struct gateway *gateway, FILE *out)
+{
+	char line[512] = "";
+	FILE *file = fmemopen(line, sizeof(line), "w");
+
+	if (!file)
+		return;
+	print_counts(gateway, file);
+	fclose(file);
+	fprintf(out, "%.*s", (int)hf_terminal_width(stdout), line);
+}
+
 /* What it took, at the end. */
 static void print_traffic(const struct gateway *gateway)
 {
@@ -388,7 +422,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	wipe(gateway);
-	print_counts(gateway, hf_writer_file(gateway->writer));
+	print_line(gateway, hf_writer_file(gateway->writer));
 	hf_writer_flush(gateway->writer);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/conntrack.h"
+#include "gateway/drops.h"
 #include "gateway/rules.h"
 #include "gateway/sniff_filter.h"
 #include "gateway/tracked.h"
@@ -47,7 +48,8 @@ static void check_tun(struct hf_finding *finding)
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		hf_finding_set(finding, HF_FINDING_MISSING, "modprobe tun",
+		hf_finding_set(finding, HF_FINDING_MISSING,
+			       errno == ENOENT || errno == ENODEV ? "modprobe tun" : "run as root",
 			       "cannot open /dev/net/tun: %s", strerror(errno));
 	else
 		hf_finding_set(finding, HF_FINDING_OK, "", "/dev/net/tun opens");
@@ -139,12 +141,32 @@ static void check_answers(struct hf_finding *finding)
 	hf_tracked_close(&tracked);
 }
 
+static void check_departures(struct hf_finding *finding)
+{
+	struct hf_drops *drops = hf_drops_open(0);
+
+	if (drops)
+		hf_finding_set(finding, HF_FINDING_OK, "",
+			       "eBPF: nobody is taken for dead by packets that this machine drops");
+	else
+		hf_finding_set(
+			finding, HF_FINDING_LIMITED, "run as root, or with CAP_BPF and CAP_PERFMON",
+			"should rules of this machine drop what is sent, the living are taken "
+			"for dead: eBPF cannot tell: %s",
+			strerror(errno));
+	hf_drops_close(&drops);
+}
+
 /* --- Rules --- */
 
 struct search {
 	struct hf_finding *finding;
-	struct hf_rule drops; /* a chain that drops what is forwarded */
-	bool lets_pass, tracks;
+	struct hf_rule drops;	     /* the chain, if that is its policy; else its name is "" */
+	struct hf_rule waits;	     /* drops, unless what is jumped to before lets pass */
+	enum hf_finding_state state; /* how bad that would be; HF_FINDING_OK: nothing waits */
+	bool passes, jumps;	     /* the chain lets pass, or jumps, by its rules so far */
+	bool passes_there;	     /* a chain of this table that others jump to lets pass */
+	bool tracks;
 };
 
 static void insist(struct hf_finding *finding, enum hf_finding_state state,
@@ -158,51 +180,121 @@ static void insist(struct hf_finding *finding, enum hf_finding_state state,
 		       rule->chain);
 }
 
-static bool in_words(const struct hf_rule *rule, const char *first, const char *second)
+/* A chain that forwarded packets come through, or one that others may jump to. */
+static bool may_see(const struct hf_rule *rule)
 {
-	return rule->handle && strstr(rule->text, first) && strstr(rule->text, second);
+	return !*rule->hook || !strcmp(rule->hook, "forward") || !strcmp(rule->hook, "prerouting");
 }
 
-/* A chain of that hook, or one that it may jump to. */
-static bool may_see(const struct hf_rule *rule, const char *hook)
+static bool refuses(const struct hf_rule *rule)
 {
-	return !*rule->hook || !strcmp(rule->hook, hook);
+	return hf_rule_says(rule, "drop") || hf_rule_says(rule, "reject");
 }
 
 static bool find_validation(void *arg, const struct hf_rule *rule)
 {
 	struct search *search = arg;
 
-	if (rule->admits || !in_words(rule, "fib saddr", "drop") || !strstr(rule->text, "oif"))
+	if (rule->admits || !strstr(rule->text, "fib saddr") || !hf_rule_says(rule, "oif") ||
+	    !refuses(rule))
 		return true;
 	insist(search->finding, HF_FINDING_MISSING, rule, "source validation drops what is sent,");
 	return false;
 }
 
-/*
- * A chain that drops by default may still let it pass by a rule for established connections; one
- * that drops the invalid takes some of the questions, but not all.
- */
+/* What is established, as all that is sent; rules for other devices do not count. */
+static bool accepts(const struct hf_rule *rule)
+{
+	if (rule->admits)
+		return true;
+	return !hf_rule_word(rule, "iif") && !hf_rule_word(rule, "oif") &&
+	       (hf_rule_gives(rule, "established", "accept") || hf_rule_always(rule, "accept"));
+}
+
+/* It is for all devices but some, or for combinations with some. */
+static bool refuses_strangers(const struct hf_rule *rule)
+{
+	const char *device = hf_rule_word(rule, "iif");
+
+	if (!device || !refuses(rule) || strstr(rule->text, "fib "))
+		return false;
+	device += strcspn(device, " ");
+	return !strncmp(device, " !=", 3) || (!strncmp(device, " . ", 3) && strstr(device, " !="));
+}
+
+static bool refuses_invalid(const struct hf_rule *rule)
+{
+	return hf_rule_gives(rule, "invalid", "drop") || hf_rule_gives(rule, "invalid", "reject");
+}
+
+/* After a jump the other chain may have let it pass: that is known when the table ends. */
+static void suspect(struct search *search, const struct hf_rule *rule, enum hf_finding_state state)
+{
+	if (search->jumps && state > search->state) {
+		search->waits = *rule;
+		search->state = state;
+	} else if (!search->jumps && state > search->finding->state) {
+		insist(search->finding, state, rule,
+		       state == HF_FINDING_MISSING ? "what is forwarded is dropped" :
+						     "what is sent may be dropped");
+	}
+}
+
+static void end_chain(struct search *search)
+{
+	if (*search->drops.chain && !search->passes)
+		suspect(search, &search->drops, HF_FINDING_MISSING);
+	*search->drops.chain = '\0';
+	search->passes = search->jumps = false;
+}
+
+static void end_table(struct search *search)
+{
+	end_chain(search);
+	if (search->state && !search->passes_there)
+		suspect(search, &search->waits, search->state);
+	search->state = HF_FINDING_OK;
+	search->passes_there = false;
+}
+
+/* Who drops the invalid drops some of the questions, whatever is established. */
+static void judge(struct search *search, const struct hf_rule *rule)
+{
+	bool hooked = *rule->hook;
+
+	if (!rule->admits && refuses_invalid(rule) && search->finding->state == HF_FINDING_OK)
+		insist(search->finding, HF_FINDING_LIMITED, rule,
+		       "most questions are dropped as invalid");
+	search->passes |= accepts(rule);
+	search->passes_there |= search->passes && !hooked;
+	if (search->passes)
+		return;
+	if (!hf_rule_word(rule, "iif"))
+		search->jumps |= hf_rule_says(rule, "jump") || hf_rule_says(rule, "goto");
+	if (refuses_strangers(rule) ||
+	    (hooked && (hf_rule_always(rule, "drop") || hf_rule_always(rule, "reject"))))
+		suspect(search, rule, HF_FINDING_LIMITED);
+}
+
 static bool find_drop(void *arg, const struct hf_rule *rule)
 {
 	struct search *search = arg;
-	bool forwards = !strcmp(rule->hook, "forward");
 
-	if (forwards && !rule->handle && strstr(rule->text, "policy drop") && !*search->drops.chain)
+	if (rule->line == HF_LINE_TABLE)
+		end_table(search);
+	else if (rule->line == HF_LINE_CHAIN)
+		end_chain(search);
+	else if (rule->line == HF_LINE_HOOK && may_see(rule) && strstr(rule->text, "policy drop"))
 		search->drops = *rule;
-	if (*search->drops.chain && may_see(rule, "forward") &&
-	    (rule->admits || in_words(rule, "established", "accept")))
-		search->lets_pass = true;
-	if (!rule->admits && may_see(rule, "forward") && in_words(rule, "invalid", "drop"))
-		insist(search->finding, HF_FINDING_LIMITED, rule,
-		       "most questions are dropped as invalid");
+	else if (rule->line == HF_LINE_RULE && may_see(rule))
+		judge(search, rule);
 	return true;
 }
 
 static bool find_unseen(void *arg, const struct hf_rule *rule)
 {
 	struct search *search = arg;
-	bool offloads = in_words(rule, "flow add @", ""), untracked = in_words(rule, "notrack", "");
+	bool offloads = strstr(rule->text, "flow add @"), untracked = hf_rule_says(rule, "notrack");
 	char mend[256];
 
 	if (!offloads && !untracked)
@@ -219,11 +311,11 @@ static bool find_unseen(void *arg, const struct hf_rule *rule)
 /* The kernel tracks only where a rule asks for it. */
 static bool find_tracking(void *arg, const struct hf_rule *rule)
 {
-	static const char *const words[] = { "ct ", "masquerade", "snat ", "dnat ", "redirect" };
+	static const char *const words[] = { "ct", "masquerade", "snat", "dnat", "redirect" };
 	struct search *search = arg;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		search->tracks |= in_words(rule, words[i], "");
+		search->tracks |= hf_rule_says(rule, words[i]);
 	return !search->tracks;
 }
 
@@ -247,8 +339,8 @@ static void check_drops(struct hf_finding *finding)
 {
 	struct search search = { .finding = finding };
 
-	if (look(&search, find_drop) && *search.drops.chain && !search.lets_pass)
-		insist(finding, HF_FINDING_MISSING, &search.drops, "what is forwarded is dropped");
+	if (look(&search, find_drop))
+		end_table(&search);
 }
 
 static void check_unseen(struct hf_finding *finding)
@@ -288,6 +380,7 @@ void hf_gateway_examine(void (*fn)(void *arg, const struct hf_finding *finding),
 		{ "gateway: settings", check_settings },
 		{ "gateway: filter", check_filter },
 		{ "gateway: answers", check_answers },
+		{ "gateway: departures", check_departures },
 		{ "gateway: source validation", check_validation },
 		{ "gateway: dropping rules", check_drops },
 		{ "gateway: hidden flows", check_unseen },

@@ -36,6 +36,10 @@ static int make_device(struct hf_tun *tun, struct hf_problem *problem)
 	if (errno == EBUSY)
 		return hf_problem_set(problem, HF_EXIT_FAILED, "end the other gateway",
 				      "the device \"%s\" is in use", HF_TUN_NAME);
+	if (errno == EINVAL)
+		return hf_problem_set(problem, HF_EXIT_FAILED, "ip link del " HF_TUN_NAME,
+				      "a device \"%s\" of another kind is there already",
+				      HF_TUN_NAME);
 	return hf_problem_set(problem, HF_EXIT_MISSING, PRIVILEGE,
 			      "cannot make the device \"%s\": %s", HF_TUN_NAME, strerror(errno));
 }

@@ -71,6 +71,7 @@ CASES = {
     "error-scope": "list --remote [fe80::1%eth0]:80",
     "error-too-short": "plan --dead-within 2s",
     "error-contradiction": "plan --dead-within 30s --idle 60s",
+    "error-ports": "gateway --port 5001 --destination :5000",
     "error-user-timeout": "plan --user-timeout 2s",
     "error-duration": "plan --dead-within soon",
     "error-profile": "plan --keep-open aws",

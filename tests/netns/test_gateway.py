@@ -257,11 +257,13 @@ def test_only_what_is_asked_for_is_probed(lab):
     assert [e["local"].rsplit(":", 1)[1] for e in gateway.seen("dead")] == [of_port(other[0])]
 
 
-@pytest.mark.parametrize("option", [("--port", "1"), ("--source", "192.0.2.0/24"),
-                                    ("--destination", "[2001:db8::/32]:1"), ("--mark", "7")])
-def test_filters(lab, option):
+@pytest.mark.parametrize("options", [
+    "--port 1", "--source 192.0.2.0/24", "--destination [2001:db8::/32]:1", "--mark 7",
+    "--port 1 --destination {server}", "--destination {server} --port 1"])
+def test_filters(lab, options):
     connect(cross(lab))
-    gateway = Gateway(lab, "--dead-within", f"{GOAL}s", *option)
+    gateway = Gateway(lab, "--dead-within", f"{GOAL}s",
+                      *options.format(server=lab.server.address).split())
     lab.server.cut()
     time.sleep(GOAL + 2)
     assert not gateway.seen()

@@ -11,6 +11,7 @@ import pytest
 
 from crossing import GOAL, RESETTING, gateway, statistics
 from lab import HOLDFAST, wait_until
+from screen import Screen
 from test_gateway import Gateway, connect, cross, entries
 from test_gateway_attack import Name, attacker
 
@@ -184,6 +185,15 @@ def test_traffic_between_dialogues_is_asked_about_again(lab):
     assert told["sent"] - told["alive"] - 24 in (0, 4, 5, 8, 9), told
 
 
+def test_the_line_that_counts_is_as_wide_as_the_terminal(lab):
+    cross(lab)
+    connect(lab)
+    screen = Screen(lab, columns=60, ready="1 flows", command=(
+        "nsenter", f"--net={lab.router.path}", HOLDFAST, "gateway", "--dead-within", "1h"))
+    time.sleep(3)
+    assert sum("1 flows" in line for line in screen.lines()) == 1, screen.lines()
+
+
 # --- What is in the way
 
 def findings(lab, prefix=()):
@@ -243,6 +253,96 @@ def test_the_doctor_finds_rules_in_the_way_and_its_command_mends_it(lab, check):
     assert findings(lab)[check.strip()]["status"] == "ok"
 
 
+def hook(rules, name="x", on="forward", policy="drop"):
+    return f"chain {name} {{\ntype filter hook {on} priority 10; policy {policy}\n{rules}\n}}\n"
+
+
+ESTABLISHED = "ct state { established, related } accept"
+ELSEWHERE = f"chain y {{\n{ESTABLISHED}\n}}\n"
+ANTISPOOFING = 'iifname != "lan" ip saddr 10.7.1.0/24 drop'
+DROPPING = {
+    "by devices": ("missing", hook('iifname "lan" oifname "wan" ct state new,established accept\n'
+                                   'iifname "wan" ct state established,related accept')),
+    "before tracking": ("missing", hook('iifname { "lan", "wan", "lo" } accept', on="prerouting")),
+    "once of twice": ("missing", hook(ESTABLISHED, "y") + hook('iifname "lan" accept')),
+    "by a map": ("missing", hook("ct state vmap { established : drop, new : accept }")),
+    "jumps by device": ("missing", ELSEWHERE + hook('iifname "lan" jump y')),
+    "jumps to nothing": ("missing", "chain y {\n}\n" + hook("jump y")),
+    "at last": ("limited", hook('iifname "lan" accept\ncounter log prefix "x" drop',
+                                policy="accept")),
+    "refused": ("limited", hook('iifname "lan" accept\nreject', policy="accept")),
+    "reset": ("limited", hook("reject with tcp reset", policy="accept")),
+    "all but some": ("limited", hook(f'iifname != {{ "lan", "wan" }} drop\n{ESTABLISHED}')),
+    "all but pairs": ("limited", hook('iifname . oifname != { "lan" . "wan" } reject',
+                                      policy="accept")),
+    "spoofed": ("limited", hook(ANTISPOOFING, policy="accept")),
+    "spoofed before": ("limited", hook(ANTISPOOFING, on="prerouting", policy="accept")),
+    "spoofed elsewhere": ("limited", f"chain x {{\n{ANTISPOOFING}\n}}\n" +
+                          hook("jump x", "y", policy="accept")),
+    "invalid": ("limited", hook("ct state { invalid, untracked } drop", policy="accept")),
+    "invalid by a map": ("limited", hook("ct state vmap { established : accept, related : accept, "
+                                         "invalid : drop }")),
+    "invalid before": ("limited", hook("ct state invalid counter drop", on="prerouting",
+                                       policy="accept")),
+}
+
+
+@pytest.mark.parametrize("why", DROPPING)
+def test_the_doctor_finds_what_drops_and_its_command_mends_it(lab, why):
+    cross(lab, strict=False)
+    status, chains = DROPPING[why]
+    lab.router.nft(f"table inet way {{\n{chains}}}\n")
+    found = findings(lab)["dropping rules"]
+    assert found["status"] == status and "inet way x" in found["detail"], found
+    assert found["mend"] == "nft insert rule inet way x iifname holdfast accept"
+    lab.router.run("sh", "-c", found["mend"])
+    found = findings(lab)["dropping rules"]
+    assert found["status"] == "ok", found
+
+
+LETTING = {
+    "set": hook(ESTABLISHED),
+    "map": hook("ct state vmap { established : accept, related : accept }\ndrop"),
+    "list": hook("ct state related,established counter accept\nreject", policy="accept"),
+    "all": hook('accept comment "drop"'),
+    "elsewhere": ELSEWHERE + hook("jump y\ndrop"),
+    "before it is refused": hook(f"{ESTABLISHED}\n{ANTISPOOFING}"),
+    "only told": hook('ct state invalid log prefix "drop "\nct state invalid log prefix "drop" '
+                      'counter comment "then drop # handle 7"', policy="accept"),
+    "other devices": hook('iifname "wan" tcp dport 22 ip saddr != 10.0.0.1 drop', policy="accept"),
+    "own": hook("iifname holdfast accept\nct state invalid drop"),
+    "own in a set": hook('iifname { "lan", "holdfast" } counter accept'),
+    "its first packets": "chain x {\ntype nat hook prerouting priority -100; policy drop\n}\n",
+}
+
+
+@pytest.mark.parametrize("how", LETTING)
+def test_the_doctor_lets_rules_pass_that_let_pass(lab, how):
+    cross(lab, strict=False)
+    lab.router.nft("delete table inet box\n"
+                   f"table inet way {{\nset s {{ type ipv4_addr; }}\n{LETTING[how]}}}\n"
+                   "table bridge way {\n" + hook("drop") + "}\n")
+    found = findings(lab)["dropping rules"]
+    assert found["status"] == "ok", found
+
+
+def test_the_doctor_sees_rules_with_sets_in_them(lab):
+    cross(lab)
+    lab.router.nft("delete table inet box\n"
+                   "table inet way {\n" + hook("ip saddr 10.99.0.1 reject", policy="accept") + "}\n")
+    lab.router.run("conntrack", "-F", stderr=None)
+    assert findings(lab)["tracked flows"]["status"] == "missing"
+    ports = ", ".join(str(port) for port in range(1, 2001, 2))
+    lab.router.nft("table inet way {\n" + hook(ESTABLISHED) + "}\ntable inet raw {\n" +
+                   hook(f"tcp dport {{ {ports} }} notrack", on="prerouting", policy="accept") +
+                   "}\n")
+    found = findings(lab)
+    assert found["tracked flows"]["status"] == "ok"
+    assert found["hidden flows"]["status"] == "limited", found["hidden flows"]
+    lab.router.run("sh", "-c", found["hidden flows"]["mend"])
+    assert findings(lab)["hidden flows"]["status"] == "ok"
+
+
 SETTINGS = {"settings": "netfilter/nf_conntrack_tcp_be_liberal=1",
             "forwarding": "ipv4/ip_forward=0",
             "connection tracking": "netfilter/nf_conntrack_events=0"}
@@ -276,6 +376,23 @@ def test_the_doctor_finds_that_the_device_cannot_be_made(lab):
     assert findings(lab)["TUN device"]["status"] == "ok"
     found = findings(lab, after("mount -t tmpfs none /dev/net"))["TUN device"]
     assert found["status"] == "missing" and "tun" in found["mend"], found
+
+
+def test_the_doctor_finds_that_the_device_may_not_be_opened(lab):
+    cross(lab)
+    found = findings(lab, after("mount -t tmpfs none /dev/net && touch /dev/net/tun && chmod 0 "
+                                "/dev/net/tun") + ("setpriv", "--reuid", "65534"))["TUN device"]
+    assert found["status"] == "missing" and found["mend"] == "run as root", found
+
+
+def test_a_device_of_its_name_is_told_and_the_command_mends_it(lab):
+    cross(lab)
+    lab.router.run("ip", "tuntap", "add", "holdfast", "mode", "tap")
+    done = subprocess.run(["nsenter", f"--net={lab.router.path}", HOLDFAST, "gateway"],
+                          capture_output=True, text=True, check=False, timeout=20)
+    assert "is there already" in done.stderr and "ip link del holdfast" in done.stderr, done.stderr
+    lab.router.run("ip", "link", "del", "holdfast")
+    gateway(lab)
 
 
 def after(commands):
