@@ -56,7 +56,7 @@ void hf_drops_close(struct hf_drops **drops)
 	free(old);
 }
 
-static bool any(const struct hf_drops *drops)
+bool hf_drops_any(const struct hf_drops *drops)
 {
 	return drops && drops->bpf->bss->hf_noted;
 }
@@ -76,7 +76,7 @@ uint32_t hf_drops_count(const struct hf_drops *drops, const struct hf_endpoint *
 	struct hf_answer_key key = key_of(from, to);
 	uint32_t count;
 
-	if (!any(drops) ||
+	if (!hf_drops_any(drops) ||
 	    bpf_map_lookup_elem(bpf_map__fd(drops->bpf->maps.hf_drops), &key, &count))
 		return 0;
 	return count;
@@ -87,6 +87,6 @@ void hf_drops_forget(const struct hf_drops *drops, const struct hf_endpoint *fro
 {
 	struct hf_answer_key key = key_of(from, to);
 
-	if (any(drops))
+	if (hf_drops_any(drops))
 		bpf_map_delete_elem(bpf_map__fd(drops->bpf->maps.hf_drops), &key);
 }

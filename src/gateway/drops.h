@@ -4,6 +4,7 @@
 #define HF_GATEWAY_DROPS_H
 
 #include <holdfast/address.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct hf_drops;
@@ -11,6 +12,9 @@ struct hf_drops;
 /* Of packets that come in by the device with this index. NULL: the kernel does not tell, see errno. */
 struct hf_drops *hf_drops_open(unsigned int own_device);
 void hf_drops_close(struct hf_drops **drops);
+
+/* Was anything dropped, ever? No system call. */
+bool hf_drops_any(const struct hf_drops *drops);
 
 /*
  * How many from this end to that one were dropped, as their headers were then; and count anew. No

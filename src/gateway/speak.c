@@ -153,6 +153,8 @@ static void forget_said(struct hf_gateway *gateway, const struct hf_action *acti
 	struct said said;
 
 	hf_flows_at(gateway->flows, action->flow)->said[action->target] = 0;
+	if (!hf_drops_any(gateway->drops))
+		return;
 	find_said(gateway, action, &said);
 	hf_drops_forget(gateway->drops, &said.from, &said.to);
 	hf_drops_forget(gateway->drops, &said.from, &said.translated);
