@@ -43,7 +43,7 @@ struct hf_gateway {
 	struct hf_sniff sniff;
 	struct hf_tracked *tracked; /* NULL: every answer is believed */
 	struct hf_drops *drops;	    /* NULL: what is sent is taken to leave this machine */
-	uint64_t mute_told_ms;	    /* when it was last told that nothing is asked; 0 = never */
+	uint64_t mute_told_ms;	    /* when it was last told that nothing leaves; 0 = never */
 	struct hf_brake brake;
 	struct event *events[HF_GATEWAY_EVENTS];
 
@@ -70,6 +70,13 @@ void hf_gateway_act(struct hf_gateway *gateway, const struct hf_action *action);
 /* Something went wrong; error is an errno, 0 = none. */
 void hf_gateway_complain(struct hf_gateway *gateway, const char *what, int error);
 void hf_gateway_tell(struct hf_gateway *gateway, const struct hf_gateway_news *news);
+
+/* A packet to that end was sent, or error (-errno) tells why not; with it a dialogue begins. */
+void hf_departures_count(struct hf_gateway *gateway, hf_flow flow, enum hf_side target, int error);
+void hf_departures_begin(struct hf_gateway *gateway, const struct hf_action *action);
+
+/* Has nothing that was sent to a verdict's end in its dialogue left this machine? Then that is told. */
+bool hf_departures_none(struct hf_gateway *gateway, const struct hf_action *action);
 
 /* An end's RST was heard; told: its death was told before. */
 void hf_doubt_add(struct hf_gateway *gateway, const struct hf_heard *heard, bool told);

@@ -356,76 +356,6 @@ static void the_fixed_user_timeout_is_the_whole_set(void **state)
 	assert_int_equal(hf_settings_user_timeout(&largest), HF_GOAL_MAX);
 }
 
-static uint32_t arm(uint32_t dead_within_ms, uint64_t silent_ms, uint32_t rto_ms, uint32_t retries)
-{
-	struct hf_retransmission rtx = { .rto_ms = rto_ms, .retries = retries };
-
-	return hf_settings_arm(dead_within_ms, silent_ms, &rtx);
-}
-
-static void arming_grants_what_is_left_but_a_share_at_least(void **state)
-{
-	(void)state;
-	assert_int_equal(arm(120000, 0, 300, 15), 106666);
-	assert_int_equal(arm(120000, 30000, 300, 15), 80000);
-	/* A third less one RTO, and that less an eighth. */
-	assert_int_equal(arm(120000, 80300, 300, 15), 35288);
-	assert_int_equal(arm(120000, 80301, 300, 15), 35288);
-	assert_int_equal(arm(120000, UINT64_MAX, 300, 15), 35288);
-	/* At least one RTO, at most a third. */
-	assert_int_equal(arm(120000, UINT64_MAX, 20000, 15), 17777);
-	assert_int_equal(arm(120000, UINT64_MAX, 30000, 15), 26666);
-	assert_int_equal(arm(120000, UINT64_MAX, 40000, 15), 35555);
-	assert_int_equal(arm(120000, UINT64_MAX, 120000, 15), 35555);
-	assert_int_equal(arm(UINT32_MAX, 0, 300, UINT32_MAX), INT32_MAX);
-	assert_int_equal(arm(0, 0, 300, 15), 1);
-	assert_int_equal(arm(3, UINT64_MAX, 300, 15), 1);
-}
-
-static void arming_leaves_an_answer_two_round_trips(void **state)
-{
-	struct hf_retransmission slow = { .rto_ms = 2000, .rtt_ms = 10, .retries = 15 };
-
-	(void)state;
-	/* D/3 - RTO = 1 s is time enough where an answer takes 10 ms, not where it takes 900 ms. */
-	assert_int_equal(hf_settings_arm(9000, 9000, &slow), 888);
-	slow.rtt_ms = 900;
-	assert_int_equal(hf_settings_arm(9000, 9000, &slow), 1600);
-	slow.rtt_ms = 5000;
-	assert_int_equal(hf_settings_arm(9000, 9000, &slow), 2666);
-}
-
-static void arming_never_exceeds_the_kernels_limit(void **state)
-{
-	(void)state;
-	/* tcp_retries2 = 8 is 102.2 s, 9 is 204.6 s. */
-	assert_int_equal(arm(120000, 0, 200, 9), 106666);
-	assert_int_equal(arm(120000, 0, 200, 8), 102200);
-	assert_int_equal(arm(120000, 10000, 200, 8), 97777);
-	assert_int_equal(arm(230174, 0, 200, 9), 204599);
-	assert_int_equal(arm(230175, 0, 200, 9), 204600);
-	/* 1524.6 s: less is armed though the kernel ends in time, or a later write would lose more. */
-	assert_int_equal(arm(1700000, 0, 200, 20), 1511111);
-	assert_int_equal(arm(0, 0, 200, 0), 1);
-}
-
-static void nothing_is_armed_where_the_kernel_by_itself_ends_in_time(void **state)
-{
-	(void)state;
-	/* tcp_retries2 = 5 is 12.6 s, and one more timer: of up to 12.6 s and 2 RTO, an eighth late. */
-	assert_int_equal(arm(16000, 800, 400, 5), 12600);
-	assert_int_equal(arm(27674, 0, 400, 5), 12600);
-	assert_int_equal(arm(27675, 0, 400, 5), 0);
-	assert_int_equal(arm(27675, 1, 400, 5), 12600);
-	/* 924.6 s, and one timer of 120 s, an eighth late. */
-	assert_int_equal(arm(1059599, 0, 200, 15), 924600);
-	assert_int_equal(arm(1059600, 0, 200, 15), 0);
-	/* What is left to a late write: 39.8 s. */
-	assert_int_equal(arm(120000, UINT64_MAX, 200, 7), 35377);
-	assert_int_equal(arm(120000, UINT64_MAX, 200, 6), 25400);
-	assert_int_equal(arm(120000, UINT64_MAX, 200, 5), 0);
-}
-
 static void goals_are_met_to_the_millisecond(void **state)
 {
 	struct hf_settings set = set_of(53, 5, 9, 0);
@@ -464,152 +394,6 @@ static void no_bound_may_be_longer(void **state)
 		assert_false(hf_settings_no_weaker(&longer[i], &ours));
 }
 
-/* A program's own settings under goals, and what becomes of them. */
-struct decision {
-	struct hf_goals goals;
-	struct hf_settings program;
-	enum hf_decision result;
-	struct hf_settings set;
-};
-
-static void check_decision(const struct decision *expected)
-{
-	struct hf_settings derived, set;
-
-	memset(&set, 0, sizeof(set));
-	assert_true(hf_settings_derive(&expected->goals, NULL, 0, &derived) <= HF_DERIVED_ONE_LOSS);
-	assert_int_equal(hf_settings_decide(&expected->program, &expected->goals, &derived, false,
-					    &set),
-			 expected->result);
-	assert_memory_equal(&set, &expected->set, sizeof(set));
-}
-
-static void what_meets_the_goals_stays(void **state)
-{
-	static const struct decision cases[] = {
-		{ { 120000, 0 }, { 1, 53, 5, 9, 0 }, HF_KEEP, { 0 } },
-		{ { 120000, 0 }, { 1, 1, 1, 1, 0 }, HF_KEEP, { 0 } },
-		{ { 120000, 0 }, { 1, 100, 2, 3, 0 }, HF_KEEP, { 0 } },
-		{ { 120000, 0 }, { 1, 60, 15, 20, 90000 }, HF_KEEP, { 0 } },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
-		check_decision(&cases[i]);
-}
-
-static void what_does_not_is_replaced_as_a_whole(void **state)
-{
-	static const struct decision cases[] = {
-		{ { 120000, 0 }, { 0, 7200, 75, 9, 0 }, HF_REPLACE, { 1, 53, 5, 9, 0 } },
-		{ { 120000, 0 }, { 1, 7200, 75, 9, 0 }, HF_REPLACE, { 1, 53, 5, 9, 0 } },
-		{ { 120000, 0 }, { 0, 1, 1, 1, 0 }, HF_REPLACE, { 1, 53, 5, 9, 0 } },
-		{ { 120000, 0 }, { 1, 300, 100, 3, 0 }, HF_REPLACE, { 1, 53, 5, 9, 0 } },
-		{ { 120000, 60000 }, { 1, 53, 5, 9, 0 }, HF_REPLACE, { 1, 42, 5, 9, 0 } },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
-		check_decision(&cases[i]);
-}
-
-static void where_the_program_is_stricter_the_set_is_derived_anew(void **state)
-{
-	static const struct decision cases[] = {
-		/* Its first probe is earlier, but it never gives up in time. */
-		{ { 120000, 0 }, { 1, 10, 60, 9, 0 }, HF_REPLACE, { 1, 10, 10, 9, 0 } },
-		{ { 120000, 0 }, { 1, 1, 1, 127, 0 }, HF_REPLACE, { 1, 1, 1, 9, 0 } },
-		{ { 120000, 0 }, { 1, 20, 5, 100, 0 }, HF_REPLACE, { 1, 20, 3, 9, 0 } },
-		/* It gives up in time, but its silence is too long for the path. */
-		{ { 120000, 60000 }, { 1, 59, 1, 3, 0 }, HF_REPLACE, { 1, 31, 3, 9, 0 } },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
-		check_decision(&cases[i]);
-}
-
-static void what_no_whole_seconds_can_match_is_left(void **state)
-{
-	/* Dead within 2 x 1.125 s: that is less than three probes take. */
-	static const struct decision too_strict = {
-		{ 0, 3250 }, { 1, 2, 1, 1, 0 }, HF_LEAVE_STRICT, { 0 }
-	};
-
-	(void)state;
-	check_decision(&too_strict);
-}
-
-static void a_user_timeout_too_short_for_three_probes_is_left(void **state)
-{
-	static const struct decision cases[] = {
-		{ { 120000, 0 }, { 0, 7200, 75, 9, 63000 }, HF_LEAVE_TIMEOUT, { 0 } },
-		{ { 120000, 0 }, { 1, 7200, 75, 9, 4500 }, HF_LEAVE_TIMEOUT, { 0 } },
-		{ { 120000, 0 }, { 0, 7200, 75, 9, 63001 }, HF_REPLACE, { 1, 53, 5, 9, 63001 } },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
-		check_decision(&cases[i]);
-}
-
-static void the_programs_user_timeout_is_lowered_but_never_raised(void **state)
-{
-	struct hf_settings program = { 0, 7200, 75, 9, 70000 }, fixed = ours, set;
-
-	(void)state;
-	fixed.user_timeout_ms = 97000;
-	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
-			 HF_REPLACE);
-	assert_int_equal(set.user_timeout_ms, 70000);
-	program.user_timeout_ms = 99000;
-	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
-			 HF_REPLACE);
-	assert_int_equal(set.user_timeout_ms, 97000);
-	program.user_timeout_ms = 0;
-	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
-			 HF_REPLACE);
-	assert_int_equal(set.user_timeout_ms, 97000);
-	/* Ours may outlast the count, where the program has none. */
-	fixed.user_timeout_ms = 105000;
-	assert_int_equal(hf_settings_decide(&program, &two_minutes, &fixed, false, &set),
-			 HF_REPLACE);
-	assert_int_equal(set.user_timeout_ms, 105000);
-}
-
-static void a_user_timeout_that_outlasts_the_set_is_lowered_to_it(void **state)
-{
-	static const struct decision cases[] = {
-		{ { 120000, 0 }, { 0, 7200, 75, 9, 97999 }, HF_REPLACE, { 1, 53, 5, 9, 97999 } },
-		{ { 120000, 0 }, { 0, 7200, 75, 9, 98001 }, HF_REPLACE, { 1, 53, 5, 9, 98000 } },
-		{ { 120000, 0 }, { 1, 7200, 75, 9, 900000 }, HF_REPLACE, { 1, 53, 5, 9, 98000 } },
-		/* By itself it would be dead after 55 s; its user timeout makes it 600 s. */
-		{ { 120000, 0 }, { 1, 10, 5, 9, 600000 }, HF_REPLACE, { 1, 10, 2, 9, 28000 } },
-	};
-	struct hf_settings one_probe = set_of(53, 53, 1, 0), set;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
-		check_decision(&cases[i]);
-	/* It is not too short for three probes because a rule wants only one. */
-	assert_int_equal(hf_settings_decide(&cases[1].program, &two_minutes, &one_probe, false,
-					    &set),
-			 HF_LEAVE_TIMEOUT);
-	assert_int_equal(hf_settings_decide(&cases[2].program, &two_minutes, &one_probe, false,
-					    &set),
-			 HF_REPLACE);
-	assert_int_equal(set.user_timeout_ms, 106000);
-}
-
-static void override_replaces_even_what_is_stricter(void **state)
-{
-	struct hf_settings program = { 1, 1, 1, 3, 4500 }, set;
-
-	(void)state;
-	assert_int_equal(hf_settings_decide(&program, &two_minutes, &ours, true, &set), HF_REPLACE);
-	assert_memory_equal(&set, &ours, sizeof(set));
-}
-
 static void spread_reaches_down_to_a_quarter(void **state)
 {
 	(void)state;
@@ -619,22 +403,6 @@ static void spread_reaches_down_to_a_quarter(void **state)
 	assert_int_equal(hf_settings_spread(53, 0), 53);
 	assert_int_equal(hf_settings_spread(53, UINT32_MAX), 14);
 	assert_int_equal(hf_settings_spread(32767, UINT32_MAX), 8192);
-}
-
-static void arming_late_counts_from_the_first_retransmission(void **state)
-{
-	struct hf_retransmission rtx = { .rto_ms = 200, .rtt_ms = 1, .retries = 15 };
-	uint32_t at_once = hf_settings_arm(9000, 0, &rtx);
-
-	(void)state;
-	rtx.since_ms = 3000;
-	assert_int_equal(hf_settings_arm(9000, 0, &rtx), at_once + 3000);
-	rtx.retries = 5; /* 12.6 s by itself */
-	assert_int_equal(hf_settings_arm(9000, 0, &rtx), at_once + 3000);
-	rtx.since_ms = 6000;
-	assert_int_equal(hf_settings_arm(9000, 0, &rtx), 12600);
-	rtx.retries = 3; /* 3 s by itself, 6.825 s at the latest */
-	assert_int_equal(hf_settings_arm(9000, 0, &rtx), 0);
 }
 
 static void jitter_is_up_to_a_tenth_where_that_is_a_second(void **state)
@@ -694,22 +462,9 @@ int main(void)
 		cmocka_unit_test(armed_or_not_the_goal_is_kept),
 		cmocka_unit_test(in_flight_about_half_of_what_is_granted_is_ridden_out),
 		cmocka_unit_test(the_fixed_user_timeout_is_the_whole_set),
-		cmocka_unit_test(arming_grants_what_is_left_but_a_share_at_least),
-		cmocka_unit_test(arming_leaves_an_answer_two_round_trips),
-		cmocka_unit_test(arming_never_exceeds_the_kernels_limit),
-		cmocka_unit_test(nothing_is_armed_where_the_kernel_by_itself_ends_in_time),
 		cmocka_unit_test(goals_are_met_to_the_millisecond),
 		cmocka_unit_test(no_bound_may_be_longer),
-		cmocka_unit_test(what_meets_the_goals_stays),
-		cmocka_unit_test(what_does_not_is_replaced_as_a_whole),
-		cmocka_unit_test(where_the_program_is_stricter_the_set_is_derived_anew),
-		cmocka_unit_test(what_no_whole_seconds_can_match_is_left),
-		cmocka_unit_test(a_user_timeout_too_short_for_three_probes_is_left),
-		cmocka_unit_test(the_programs_user_timeout_is_lowered_but_never_raised),
-		cmocka_unit_test(a_user_timeout_that_outlasts_the_set_is_lowered_to_it),
-		cmocka_unit_test(override_replaces_even_what_is_stricter),
 		cmocka_unit_test(spread_reaches_down_to_a_quarter),
-		cmocka_unit_test(arming_late_counts_from_the_first_retransmission),
 		cmocka_unit_test(jitter_is_up_to_a_tenth_where_that_is_a_second),
 		cmocka_unit_test(the_audit_tells_unprotected_slow_and_protected),
 	};
