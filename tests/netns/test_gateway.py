@@ -259,7 +259,7 @@ def test_only_what_is_asked_for_is_probed(lab):
 
 @pytest.mark.parametrize("options", [
     "--port 1", "--source 192.0.2.0/24", "--destination [2001:db8::/32]:1", "--mark 7",
-    "--port 1 --destination {server}", "--destination {server} --port 1"])
+    "--port 65535 --destination {server}", "--destination {server} --port 1"])
 def test_filters(lab, options):
     connect(cross(lab))
     gateway = Gateway(lab, "--dead-within", f"{GOAL}s",

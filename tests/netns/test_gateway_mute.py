@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from crossing import GOAL, gateway, in_time
+from crossing import GOAL, LATE, gateway, in_time
 from test_gateway import connect, cross, entries
 
 DROPPED = "this machine drops what is sent; see holdfast doctor --gateway"
@@ -14,6 +14,8 @@ RULES = {  # {near} and {far}: the router's devices
     "interfaces": "type filter hook forward priority 0; policy drop;\n"
                   'iifname "{near}" oifname "{far}" ct state new,established accept\n'
                   'iifname "{far}" oifname "{near}" ct state established,related accept\n',
+    "one way": "type filter hook forward priority 0;\n"
+               'iifname "holdfast" oifname "{near}" drop\n',
     "spoofers": "type filter hook prerouting priority 0;\n"
                 'iifname != {{ "lo", "{near}", "{far}" }} meta l4proto tcp drop\n',
     "raw": "type filter hook prerouting priority -400;\n"
@@ -48,6 +50,18 @@ def test_where_rules_drop_what_is_sent_nobody_is_dead(lab, rules):
     died = lab.server.cut()
     for near, _ in pairs:
         in_time(lab, died, near)
+
+
+def test_what_is_dropped_of_others_does_not_count(lab):
+    """The client's own retransmissions get no further than this machine."""
+    near, _ = connect(cross(lab))
+    watching = gateway(lab, "--dead-within", f"{GOAL}s")
+    forbid(lab, "type filter hook prerouting priority -400;\n"
+                'iifname "{near}" tcp flags & psh == psh drop\n')
+    died = lab.server.cut()
+    near.send(text="x")
+    watching.wait("dead", died + GOAL + LATE - time.monotonic())
+    assert not watching.seen("error")
 
 
 @pytest.mark.parametrize("trouble, action", [
