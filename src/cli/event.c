@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +126,22 @@ static void format_end(const struct hf_record *record, bool remote, char *text)
 	hf_endpoint_format(&endpoint, text);
 }
 
-/* Retransmissions count as unanswered where it was data that stayed unanswered. */
-static uint32_t unanswered(const struct hf_record *record)
+uint32_t hf_event_unanswered(const struct hf_record *record)
 {
-	return record->unanswered ? record->unanswered : record->retransmits;
+	return record->unanswered + record->retransmits;
+}
+
+static void print_count(uint32_t count, const char *what, const char *before, FILE *out)
+{
+	if (count)
+		fprintf(out, "%s%" PRIu32 " %s%s", before, count, what, count == 1 ? "" : "s");
+}
+
+void hf_event_print_unanswered(const struct hf_record *record, FILE *out)
+{
+	print_count(record->unanswered, "probe", "", out);
+	print_count(record->retransmits, "retransmission", record->unanswered ? " and " : "", out);
+	fputs(" unanswered", out);
 }
 
 static json_t *json_name(const char *bytes, size_t size)
@@ -145,7 +158,7 @@ static json_t *json_evidence(const struct hf_notice *event)
 	const char *name = event->error ? strerrorname_np(event->error) : NULL;
 	json_t *rtt = record->srtt_us ? json_real(record->srtt_us / 1000.0) : json_null();
 	json_t *evidence = json_pack("{s:i, s:f, s:s?, s:i, s:o}", "unanswered",
-				     (int)unanswered(record), "silent_s",
+				     (int)hf_event_unanswered(record), "silent_s",
 				     record->silent_ms / 1000.0, "errno", name, "probes",
 				     (int)record->unanswered, "rtt_ms", rtt);
 
@@ -218,10 +231,10 @@ static void print_evidence(const struct hf_notice *event, FILE *out)
 			strerrorname_np(event->error) ? strerrorname_np(event->error) :
 							"unknown error");
 	fprintf(out, "  silent %s", silent);
-	if (unanswered(record))
-		fprintf(out, ", %u %s%s unanswered", unanswered(record),
-			record->unanswered ? "probe" : "retransmission",
-			unanswered(record) == 1 ? "" : "s");
+	if (hf_event_unanswered(record)) {
+		fputs(", ", out);
+		hf_event_print_unanswered(record, out);
+	}
 	if (event->action)
 		fprintf(out, ", %s", event->action);
 }

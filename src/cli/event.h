@@ -44,6 +44,12 @@ void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out);
 void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const char *action,
 		  struct hf_notice *out);
 
+/* Segments that the peer left unanswered: probes, and retransmissions of data sent after them. */
+uint32_t hf_event_unanswered(const struct hf_record *record);
+
+/* "1 probe and 5 retransmissions unanswered": there must be one at least. */
+void hf_event_print_unanswered(const struct hf_record *record, FILE *out);
+
 /* RFC 3339 in UTC, with milliseconds: 25 bytes with the NUL. */
 void hf_event_format_time(int64_t ms, char *text, size_t size);
 

@@ -45,7 +45,7 @@ static json_t *json_event(const struct hf_top_event *event)
 			 "netns", (json_int_t)record.netns, "pid",
 			 record.flags & HF_RECORD_OWNER ? json_integer(record.pid) : json_null(),
 			 "process", json_process(&record), "unanswered",
-			 (json_int_t)hf_top_unanswered(&record), "silent_s",
+			 (json_int_t)hf_event_unanswered(&record), "silent_s",
 			 record.silent_ms / 1000.0);
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cli/escape.h"
+#include "cli/event.h"
 #include "cli/options.h"
 
 #define RECORD_TEXT 512 /* all that a filter looks at */
@@ -24,11 +25,6 @@ const char *hf_top_sort_name(enum hf_top_sort sort)
 
 	static_assert(sizeof(names) / sizeof(*names) == HF_TOP_SORTS, "an order has no name");
 	return names[sort];
-}
-
-uint32_t hf_top_unanswered(const struct hf_record *record)
-{
-	return record->unanswered ? record->unanswered : record->retransmits;
 }
 
 /* The time that an answer takes has gone by, or it is not the first one. */
@@ -153,7 +149,7 @@ static uint64_t most(uint64_t number)
 /* What is unanswered, then silence. */
 static uint64_t trouble(const struct hf_record *record, uint64_t heard_s)
 {
-	return (uint64_t)(UINT32_MAX - hf_top_unanswered(record)) << 32 | heard_s;
+	return (uint64_t)(UINT32_MAX - hf_event_unanswered(record)) << 32 | heard_s;
 }
 
 /* In whole seconds, so that those heard at once do not change places from pass to pass. */

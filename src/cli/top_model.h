@@ -94,9 +94,6 @@ enum hf_top_rank hf_top_rank(const struct hf_connection *connection);
 /* Write an end of it, as hf_endpoint_format. */
 size_t hf_top_end_text(const struct hf_record *record, bool remote, char *text);
 
-/* Probes unanswered, else retransmissions. */
-uint32_t hf_top_unanswered(const struct hf_record *record);
-
 /* "dead", "probing", "resending", "unprotected", "slow", "protected"; NULL for the rest. */
 const char *hf_top_status(const struct hf_connection *connection);
 

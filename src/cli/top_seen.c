@@ -15,7 +15,7 @@
 
 enum known_flag {
 	OWNED = 1 << 0,
-	RESENDING = 1 << 1, /* retransmissions, no probes */
+	RESENDING = 1 << 1, /* unanswered are retransmissions */
 	SUSPECTED = 1 << 2,
 };
 
@@ -105,7 +105,7 @@ void hf_top_seen_free(struct hf_top_seen **slot)
 
 static uint8_t unanswered_of(const struct hf_record *record)
 {
-	uint32_t number = record->unanswered ? record->unanswered : record->retransmits;
+	uint32_t number = record->retransmits ? record->retransmits : record->unanswered;
 
 	if (!(HF_STATES_JUDGED >> record->state & 1))
 		return 0;
@@ -120,7 +120,7 @@ static void update(const struct hf_top_seen *seen, struct hf_top_known *known,
 	known->unanswered = unanswered_of(record);
 	known->silent_ms = record->silent_ms;
 	known->flags &= SUSPECTED;
-	if (known->unanswered && !record->unanswered)
+	if (known->unanswered && record->retransmits)
 		known->flags |= RESENDING;
 	if (!(record->flags & HF_RECORD_OWNER))
 		return;

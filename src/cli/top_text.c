@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cli/escape.h"
+#include "cli/event.h"
 #include "core/duration.h"
 
 /* Local time of day, as on the clock beside the screen. */
@@ -173,11 +174,10 @@ static void print_event(const struct hf_top_event *event, FILE *out)
 	hf_top_known_record(&event->known, false, &record);
 	fprintf(out, "%s  %-8s  ", clock_text(event->time_ms, clock),
 		hf_top_change_name(event->change));
-	if (hf_top_unanswered(&record))
-		fprintf(out, "%" PRIu32 " %s%s unanswered, silent %s  ", hf_top_unanswered(&record),
-			record.unanswered ? "probe" : "retransmission",
-			hf_top_unanswered(&record) == 1 ? "" : "s",
-			hf_top_duration(record.silent_ms, silent));
+	if (hf_event_unanswered(&record)) {
+		hf_event_print_unanswered(&record, out);
+		fprintf(out, ", silent %s  ", hf_top_duration(record.silent_ms, silent));
+	}
 	print_who(&record, out);
 	fputc('\n', out);
 }

@@ -34,7 +34,8 @@ static void one_is_not_told_as_many(void **state)
 {
 	(void)state;
 	check_death(1, 0, "ETIMEDOUT  silent 4s, 1 probe unanswered\n");
-	check_death(2, 5, "ETIMEDOUT  silent 4s, 2 probes unanswered\n");
+	check_death(2, 0, "ETIMEDOUT  silent 4s, 2 probes unanswered\n");
+	check_death(1, 5, "ETIMEDOUT  silent 4s, 1 probe and 5 retransmissions unanswered\n");
 	check_death(0, 1, "ETIMEDOUT  silent 4s, 1 retransmission unanswered\n");
 	check_death(0, 2, "ETIMEDOUT  silent 4s, 2 retransmissions unanswered\n");
 	check_death(0, 0, "ETIMEDOUT  silent 4s\n");
