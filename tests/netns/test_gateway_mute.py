@@ -6,6 +6,7 @@ import pytest
 
 from crossing import GOAL, LATE, gateway, in_time
 from test_gateway import connect, cross, entries
+from test_gateway_attack import attacker, both_names
 
 DROPPED = "this machine drops what is sent; see holdfast doctor --gateway"
 REFUSED = 'nothing can be sent by "holdfast"; start the gateway anew: {}'
@@ -53,13 +54,14 @@ def test_where_rules_drop_what_is_sent_nobody_is_dead(lab, rules):
 
 
 def test_what_is_dropped_of_others_does_not_count(lab):
-    """The client's own retransmissions get no further than this machine."""
-    near, _ = connect(cross(lab))
+    """What comes from the client's side gets no further than this machine, and is plenty."""
+    near, far = connect(cross(lab, masquerade=False))
     watching = gateway(lab, "--dead-within", f"{GOAL}s")
     forbid(lab, "type filter hook prerouting priority -400;\n"
-                'iifname "{near}" tcp flags & psh == psh drop\n')
+                'iifname "{near}" meta l4proto tcp drop\n')
     died = lab.server.cut()
-    near.send(text="x")
+    _, client = both_names(near, far, 0, 0)
+    attacker(lab, "near").begin([client.packet("A")], 2 * GOAL, 0.1)
     watching.wait("dead", died + GOAL + LATE - time.monotonic())
     assert not watching.seen("error")
 
