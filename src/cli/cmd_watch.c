@@ -99,21 +99,11 @@ static int on_record(void *arg, const struct hf_record *record)
 	struct watch *watch = arg;
 	struct hf_notice event;
 
-	switch (record->outcome) {
-	case HF_OUTCOME_SET:
-	case HF_OUTCOME_KEPT:
-		hf_event_now(HF_EVENT_PROTECTED, record, hf_outcome_name(record->outcome), &event);
-		break;
-	case HF_OUTCOME_REVIVED:
-		hf_event_now(HF_EVENT_REVIVED, record, NULL, &event);
-		break;
-	case HF_OUTCOME_FAILED:
-		hf_event_now(HF_EVENT_ERROR, record, "the kernel refused a setting", &event);
-		break;
-	default:
+	/* Found again by every pass; the callbacks tell of new ones. */
+	if (hf_outcome_is_left(record->outcome) && !watch->first && !hf_host_polls(watch->host))
 		return 0;
-	}
-	emit(watch, &event);
+	if (hf_event_of_outcome(record, &event))
+		emit(watch, &event);
 	return 0;
 }
 

@@ -64,20 +64,30 @@ static enum hf_event_kind kind_of_wire(const struct hf_wire_event *wire)
 	}
 }
 
-static const char *action_of_wire(const struct hf_wire_event *wire)
+/* What is told of an outcome: nothing, but for these. */
+static const struct {
+	bool told;
+	enum hf_event_kind kind;
+	const char *action;
+} outcomes[HF_OUTCOMES] = {
+	[HF_OUTCOME_SET] = { true, HF_EVENT_PROTECTED, "set" },
+	[HF_OUTCOME_KEPT] = { true, HF_EVENT_PROTECTED, "kept" },
+	[HF_OUTCOME_REVIVED] = { true, HF_EVENT_REVIVED, NULL },
+	[HF_OUTCOME_FAILED] = { true, HF_EVENT_ERROR, "the kernel refused a setting" },
+	[HF_OUTCOME_OWN_TIMEOUT] = { true, HF_EVENT_ERROR,
+				     "left alone: its own user timeout is too short" },
+	[HF_OUTCOME_OWN_STRICTER] = { true, HF_EVENT_ERROR,
+				      "left alone: its own settings are stricter" },
+};
+
+bool hf_event_of_outcome(const struct hf_record *record, struct hf_notice *out)
 {
-	if (wire->kind == HF_WIRE_ENDED)
-		return NULL;
-	switch (wire->record.outcome) {
-	case HF_OUTCOME_KEPT:
-		return "kept";
-	case HF_OUTCOME_OWN_TIMEOUT:
-		return "left alone: its own user timeout is too short";
-	case HF_OUTCOME_OWN_STRICTER:
-		return "left alone: its own settings are stricter";
-	default:
-		return "set";
-	}
+	uint32_t outcome = record->outcome;
+
+	if (outcome >= HF_OUTCOMES || !outcomes[outcome].told)
+		return false;
+	hf_event_now(outcomes[outcome].kind, record, outcomes[outcome].action, out);
+	return true;
 }
 
 void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out)
@@ -89,7 +99,8 @@ void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out)
 		.time_ms = clock_ms(CLOCK_REALTIME) - ago,
 		.record = &wire->record,
 		.error = wire->kind == HF_WIRE_ENDED && wire->error > 0 ? wire->error : 0,
-		.action = action_of_wire(wire),
+		.action = wire->kind == HF_WIRE_ENDED ? NULL :
+							outcomes[wire->record.outcome].action,
 	};
 }
 

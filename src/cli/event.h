@@ -44,6 +44,9 @@ void hf_event_of_wire(const struct hf_wire_event *wire, struct hf_notice *out);
 void hf_event_now(enum hf_event_kind kind, const struct hf_record *record, const char *action,
 		  struct hf_notice *out);
 
+/* What a pass did with a connection, as hf_event_now. False: nothing that is told. */
+bool hf_event_of_outcome(const struct hf_record *record, struct hf_notice *out);
+
 /* Segments that the peer left unanswered: probes, and retransmissions of data sent after them. */
 uint32_t hf_event_unanswered(const struct hf_record *record);
 

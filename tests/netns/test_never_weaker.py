@@ -164,7 +164,6 @@ def test_a_short_user_timeout_set_between_two_watches_takes_our_set_away(lab):
     assert near.options() == {**before, "user_timeout_ms": 500}
 
 
-@pytest.mark.bpf_only
 def test_a_new_connection_left_alone_is_told_and_taken_once_it_may_be(lab):
     lab.pair()
     watch = lab.watch(*POLICY)
@@ -172,8 +171,16 @@ def test_a_new_connection_left_alone_is_told_and_taken_once_it_may_be(lab):
     told = watch.wait("error", local=near.local)
     assert told["action"].startswith("left alone")
     near.set(user_timeout_ms=0)
-    wait_until(lambda: near.options()["keepalive"], 3, "it is under the rule")
+    wait_until(lambda: near.options()["keepalive"], 3 + lab.late, "it is under the rule")
     assert_planned(lab, near.options())
+
+
+def test_an_open_connection_left_alone_is_told_once(lab):
+    near, _ = lab.pair().connect(user_timeout_ms=500)
+    watch = lab.watch(*POLICY)
+    time.sleep(5.5)  # every pass, a quarter of the goal apart, finds it again
+    assert [told["action"] for told in watch.seen("error", local=near.local)] == [
+        "left alone: its own user timeout is too short"]
 
 
 @pytest.mark.bpf_only

@@ -21,6 +21,7 @@ struct hf_known {
 	uint32_t looks;		      /* so far */
 	uint32_t pass;		      /* that saw it last */
 	bool suspected;		      /* two probes were seen unanswered */
+	bool left;		      /* alone, at the last look */
 	size_t link;		      /* of its namespace */
 	bool awaited;		      /* gone, and its final was waited for */
 	struct hf_diag_socket *final; /* told when its program had let go of it; NULL = not yet */

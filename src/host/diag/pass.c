@@ -119,10 +119,13 @@ static enum hf_outcome act(struct hf_diag_host *host, struct hf_sighting *s, int
 	return hold->held ? HF_OUTCOME_HELD : HF_OUTCOME_NONE;
 }
 
-static bool record_due(const struct hf_diag_host *host, enum hf_outcome outcome)
+static bool record_due(const struct hf_diag_host *host, const struct hf_known *known,
+		       enum hf_outcome outcome)
 {
 	if (does(host, HF_MODE_SHOW | HF_MODE_REPORT))
 		return true;
+	if (hf_outcome_is_left(outcome) && known && known->left)
+		return false; /* told at the first look */
 	return does(host, HF_MODE_NEWS) && outcome != HF_OUTCOME_NONE &&
 	       outcome != HF_OUTCOME_HELD && outcome != HF_OUTCOME_STATE &&
 	       outcome != HF_OUTCOME_HIDDEN;
@@ -141,6 +144,7 @@ static void note(const struct hf_diag_host *host, const struct hf_sighting *s, b
 	known->link = s->link;
 	if (!looked)
 		return;
+	known->left = hf_outcome_is_left(outcome);
 	known->looks++;
 	known->look_at_ms = host->now_ms;
 	if (outcome != HF_OUTCOME_PROBING)
@@ -198,7 +202,7 @@ static int work(struct hf_diag_host *host, struct hf_sighting *s, hf_record_fn f
 			r->outcome = act(host, s, fd, hold);
 		count(host, r);
 		fill_memory(hold, r);
-		if (fn && record_due(host, r->outcome))
+		if (fn && record_due(host, s->known, r->outcome))
 			result = fn(arg, r);
 	} else if (!result && is_out_of_reach(host, s)) {
 		host->counters.outcome[HF_OUTCOME_HIDDEN]++;
