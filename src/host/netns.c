@@ -59,10 +59,16 @@ int hf_netns_add(struct hf_netns_list *list, int fd)
 	return 0;
 }
 
+/* A FIFO is not waited for. */
+static int open_path(const char *path)
+{
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
 /* A file that is no namespace (an empty leftover of `ip netns`) cannot be entered: left out. */
 static int add_path(struct hf_netns_list *list, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_path(path);
 
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -errno : 0;
@@ -191,10 +197,10 @@ static int open_named(const char *name)
 	int fd = -1;
 
 	if (strchr(name, '/'))
-		return open(name, O_RDONLY | O_CLOEXEC);
+		return open_path(name);
 	for (size_t i = 0; fd < 0 && i < sizeof(named_in) / sizeof(*named_in); i++) {
 		snprintf(path, sizeof(path), "%s/%s", named_in[i], name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = open_path(path);
 	}
 	return fd;
 }

@@ -55,6 +55,13 @@ def test_a_thread_is_no_process(lab):
 
 
 @only_once
+def test_a_fifo_is_no_namespace_and_not_waited_for(lab):
+    fifo = os.path.join(lab.directory, "fifo")
+    os.mkfifo(fifo)
+    assert b"it is something else" in lab.run("list", "--netns", fifo, exit=2).stderr
+
+
+@only_once
 def test_the_nearest_goal_that_can_be_kept_is_named(lab):
     assert b"4.5" in lab.run("plan", "--dead-within", "1s", exit=2).stderr
 
