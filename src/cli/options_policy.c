@@ -98,13 +98,11 @@ static error_t parse_keep_open(const struct argp_state *state, const char *text,
 
 static error_t parse_count(const struct argp_state *state, const char *text, uint32_t *out)
 {
-	error_t error = hf_option_number(state, "--count", text, 1, HF_COUNT_MAX, out);
-
-	if (!error && *out < HF_COUNT_MIN)
+	if (!strcmp(text, "1") || !strcmp(text, "2"))
 		return hf_option_error(
 			state, "--count 3",
-			"--count %u is too few: lost packets would look like a death", *out);
-	return error;
+			"--count %s is too few: lost packets would look like a death", text);
+	return hf_option_number(state, "--count", text, HF_COUNT_MIN, HF_COUNT_MAX, out);
 }
 
 void hf_option_settings(const struct hf_settings *given, char *text, size_t size)

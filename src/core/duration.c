@@ -7,9 +7,9 @@ struct unit {
 };
 
 static const struct unit units[] = {
-	/* the largest first; a bare number is seconds */
-	{ "d", 86400000 }, { "h", 3600000 }, { "min", 60000 },
-	{ "s", 1000 },	   { "ms", 1 },	     { "", 1000 },
+	/* the largest first; a bare number is seconds, and m is only read */
+	{ "d", 86400000 }, { "h", 3600000 }, { "min", 60000 }, { "s", 1000 },
+	{ "ms", 1 },	   { "", 1000 },     { "m", 60000 },
 };
 enum {
 	MINUTE = 2,

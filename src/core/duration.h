@@ -10,7 +10,7 @@
 #define HF_DURATION_TEXT 32
 
 /*
- * Parse one number (fractions allowed, no sign, no exponent) and one unit: ms s min h d.
+ * Parse one number (fractions allowed, no sign, no exponent) and one unit: ms s min (or m) h d.
  * Milliseconds, rounded to the nearest; false, and *ms untouched, for anything else and for
  * what does not fit.
  */

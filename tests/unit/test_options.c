@@ -275,6 +275,8 @@ static void bad_policies_are_refused_with_a_mend(void **state)
 	refuse("--count 0", "--count \"0\"", "--count");
 	refuse("--count 128", "--count \"128\"", "--count");
 	refuse("--count 2", "--count 2 is too few", "--count 3");
+	refuse("--count 128", "--count \"128\" is not possible",
+	       "--count with a number from 3 to 127");
 	refuse("--user-timeout never", "\"never\"", "--user-timeout");
 	refuse("--idle 1 --idle 2", "--idle is given twice", "only one of them");
 }
