@@ -183,7 +183,12 @@ static void insist(struct hf_finding *finding, enum hf_finding_state state,
 /* A chain that forwarded packets come through, or one that others may jump to. */
 static bool may_see(const struct hf_rule *rule)
 {
-	return !*rule->hook || !strcmp(rule->hook, "forward") || !strcmp(rule->hook, "prerouting");
+	static const char *const hooks[] = { "", "prerouting", "forward", "postrouting" };
+
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
+		if (!strcmp(rule->hook, hooks[i]))
+			return true;
+	return false;
 }
 
 static bool refuses(const struct hf_rule *rule)

@@ -264,6 +264,9 @@ DROPPING = {
     "by devices": ("missing", hook('iifname "lan" oifname "wan" ct state new,established accept\n'
                                    'iifname "wan" ct state established,related accept')),
     "before tracking": ("missing", hook('iifname { "lan", "wan", "lo" } accept', on="prerouting")),
+    "on its way out": ("missing", hook('iifname "lan" accept', on="postrouting")),
+    "invalid on its way out": ("limited", hook("ct state invalid drop", on="postrouting",
+                                               policy="accept")),
     "once of twice": ("missing", hook(ESTABLISHED, "y") + hook('iifname "lan" accept')),
     "by a map": ("missing", hook("ct state vmap { established : drop, new : accept }")),
     "jumps by device": ("missing", ELSEWHERE + hook('iifname "lan" jump y')),
@@ -302,6 +305,7 @@ def test_the_doctor_finds_what_drops_and_its_command_mends_it(lab, why):
 
 LETTING = {
     "set": hook(ESTABLISHED),
+    "on its way out": hook(f"{ESTABLISHED}\ndrop", on="postrouting"),
     "map": hook("ct state vmap { established : accept, related : accept }\ndrop"),
     "list": hook("ct state related,established counter accept\nreject", policy="accept"),
     "all": hook('accept comment "drop"'),
