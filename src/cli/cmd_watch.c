@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/connection.h"
 #include "cli/ending.h"
 #include "cli/event.h"
 #include "cli/options_parse.h"
@@ -203,13 +204,16 @@ static void say_watching(struct watch *watch, const struct hf_selection *selecti
 {
 	const struct hf_goals *goals = &selection->rule.goals;
 	const struct hf_settings *settings = &selection->rule.settings;
+	const struct hf_counters *counters = hf_host_counters(watch->host);
 	char dead_within[HF_DURATION_TEXT] = "-", keep_open[HF_DURATION_TEXT] = "-";
 
 	if (!watch->json)
-		hf_outcome_print(hf_host_counters(watch->host), "no open connection matches yet",
+		hf_outcome_print(counters, "no open connection matches yet",
 				 hf_writer_file(watch->writer));
+	else if (counters->outcome[HF_OUTCOME_HIDDEN])
+		hf_connection_say_hidden(counters->outcome[HF_OUTCOME_HIDDEN], "set", 0);
 	hf_writer_flush(watch->writer);
-	hf_outcome_warn_burst(hf_host_counters(watch->host), settings, !hf_host_polls(watch->host));
+	hf_outcome_warn_burst(counters, settings, !hf_host_polls(watch->host));
 	if (goals->dead_within_ms)
 		hf_duration_format(goals->dead_within_ms, dead_within);
 	if (goals->keep_open_ms)

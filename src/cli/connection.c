@@ -54,9 +54,9 @@ bool hf_connection_is_hidden(const struct hf_record *record)
 int hf_connection_say_hidden(uint64_t count, const char *done, int exit)
 {
 	fprintf(stderr,
-		"holdfast: %llu connections could not be %s: programs hold them that this user may "
+		"holdfast: %llu connection%s could not be %s: held by programs that this user may "
 		"not look into; run as root, or narrow it to one's own: --user NAME\n",
-		(unsigned long long)count, done);
+		(unsigned long long)count, count == 1 ? "" : "s", done);
 	return exit ? exit : HF_EXIT_MISSING;
 }
 

@@ -53,7 +53,7 @@ def test_a_plain_user_audits_and_is_told_what_could_not_be_judged(lab):
                         "unprotected": 1}
     mine.set(keepalive=1, idle=20, interval=2, count=9, user_timeout_ms=40000)
     done = lab.run("audit", prefix=inside, exit=3)
-    assert b"1 connections could not be judged" in done.stderr
+    assert b"1 connection could not be judged" in done.stderr
     lab.run("audit", "--user", str(UID), prefix=inside)
 
 
@@ -69,13 +69,13 @@ def test_a_plain_user_is_told_of_those_that_a_filter_may_mean(lab, asked):
     words = {"--pid": ("--pid", str(roots.peer.pid)), "--process": ("--process", "roots-own"),
              "--audit": ("--audit", "slow")}[asked]
     audited = lab.run("audit", *words, prefix=inside, exit=3)
-    assert "1 connections could not be judged" in said(audited)[-1]
+    assert "1 connection could not be judged" in said(audited)[-1]
     applied = lab.run("apply", *words, *POLICY, prefix=inside, exit=3)
-    assert "1 connections could not be set" in said(applied)[-1]
+    assert "1 connection could not be set" in said(applied)[-1]
     assert b"1  left: out of reach" in applied.stdout
     assert_untouched(mine.options())
     listed = lab.run("list", *words, "--json", prefix=inside)
-    assert listed.stdout == b"" and "1 connections could not be shown" in said(listed)[-1]
+    assert listed.stdout == b"" and "1 connection could not be shown" in said(listed)[-1]
 
 
 def test_a_plain_user_is_told_of_none_where_a_filter_means_own_ones(lab):
@@ -101,6 +101,7 @@ def test_a_plain_user_watches_own_connections(lab):
     inside, mine, roots = plain_user(lab)
     lab.late = 2
     watch = Watch(lab, "--dead-within", "6s", prefix=inside)
+    assert any("1 connection could not be set" in line for line in watch.said)
     host, _, port = mine.remote.rpartition(":")
     young = mine.peer.connect(host.strip("[]"), int(port))
     watch.wait("protected", local=young.local, pid=young.peer.pid)
