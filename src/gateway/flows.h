@@ -33,7 +33,6 @@ enum hf_crossing_flag {
 	HF_CROSSING_RST = 1 << 7,    /* an end's RST was seen; the table is to confirm it */
 	HF_CROSSING_FREED = 1 << 8,  /* the entry was deleted; a dump going on may still show it */
 	HF_CROSSING_LISTENED = 1 << 9, /* what its ends send is let up */
-	HF_CROSSING_CLOSING = 1 << 10, /* an end has sent its FIN: a RST is an ordinary end */
 };
 #define HF_CROSSING_LATER(side) (HF_CROSSING_LATER_0 << (side))
 #define HF_CROSSING_TOLD(side) (HF_CROSSING_TOLD_0 << (side))

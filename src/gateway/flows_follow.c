@@ -147,15 +147,21 @@ static void remove_flow(struct hf_flows *flows, hf_flow flow)
 	hf_engine_remove(flows->engine, flow);
 }
 
+/* After a FIN a RST is an ordinary end. A dump may show both at once. */
+static bool was_closing(const struct hf_entry *entry)
+{
+	return (entry->flags[0] | entry->flags[1]) & IP_CT_TCP_FLAG_CLOSE_INIT;
+}
+
 /* What became of a dialogue is told, unless it is known, or known to be in doubt. */
 static void tell_closed(struct hf_flows *flows, hf_flow flow, const struct hf_entry *entry)
 {
 	struct hf_flow_view view;
 
 	hf_engine_look(flows->engine, flow, &view);
-	if (entry->state == TCP_CONNTRACK_CLOSE && view.dialogue &&
+	if (entry->state == TCP_CONNTRACK_CLOSE && view.dialogue && !was_closing(entry) &&
 	    !(flows->crossing[flow].flags &
-	      (HF_CROSSING_RST | HF_CROSSING_CLOSING | HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1)))
+	      (HF_CROSSING_RST | HF_CROSSING_TOLD_0 | HF_CROSSING_TOLD_1)))
 		flows->user.closed(flows->user.arg, flow);
 }
 
@@ -192,8 +198,6 @@ void hf_flows_look(struct hf_flows *flows, const struct hf_entry *entry, bool go
 		add(flows, entry, (uint32_t)now_ms);
 		return;
 	}
-	if (entry->state == TCP_CONNTRACK_FIN_WAIT || entry->state == TCP_CONNTRACK_CLOSE_WAIT)
-		flows->crossing[flow].flags |= HF_CROSSING_CLOSING;
 	update(flows, flow, entry, (uint32_t)now_ms);
 }
 
