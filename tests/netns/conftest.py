@@ -22,6 +22,9 @@ POOL = pytest.StashKey()
 
 
 def pytest_configure(config):
+    # What nohup or a shell's & had us ignore, programs would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line("markers", "alone: has the machine for itself")
     config.addinivalue_line("markers", "both_backends: once by eBPF, once by sock_diag")
     config.addinivalue_line("markers", "bpf_only: asks for what sock_diag cannot do")
